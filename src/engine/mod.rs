@@ -1,0 +1,20 @@
+//! The decision. Pure: no clock, network, file, randomness, async or Kubernetes type; everything comes in as a value.
+//!
+//! `observe → propose → combine → stabilize → limit → decide`, one file a step. Rules marked "HPA" are those of `autoscaling/v2`
+//! in Kubernetes v1.36.
+
+pub mod milli;
+pub mod observation;
+pub mod policy;
+pub mod state;
+pub mod time;
+pub mod trace;
+
+pub use milli::Milli;
+pub use observation::{Absence, Absent, Observation, Reading, Replicas, Sample};
+pub use policy::{Behavior, Direction, Metric, Mode, Policy, RateKind, RatePolicy, Rules, Select, Target};
+pub use state::{Recommendation, Rescale, ScaleEvent, State};
+pub use time::Timestamp;
+pub use trace::{
+    Action, Decision, Held, Limit, LimitReason, Outcome, Proposal, RateLimit, Stabilization, Trace,
+};

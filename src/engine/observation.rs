@@ -1,0 +1,142 @@
+//! What was seen at one instant. Absence is a value here, never a missing entry and never zero.
+
+use std::sync::Arc;
+
+use super::milli::Milli;
+use super::time::Timestamp;
+
+/// Everything a decision looks at, taken at one instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// When it was taken.
+    pub now: Timestamp,
+    /// The size of the workload.
+    pub replicas: Replicas,
+    /// One reading per metric of the policy, in its order. A policy's metric beyond the end counts as [`Absence::NotAsked`].
+    pub readings: Vec<Reading>,
+}
+
+/// The size of a workload as the API server tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replicas {
+    /// `scale.spec.replicas`: what was asked for, 0 or more.
+    pub spec: i32,
+    /// Pods that are Running and Ready where that is known. `None` makes targets of type Value count `spec` instead.
+    pub ready: Option<i32>,
+}
+
+/// What one metric said.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// A whole and fresh answer: may move replicas either way.
+    Complete(Sample),
+    /// An answer with parts missing: may raise, never lower.
+    Partial(Sample, Absent),
+    /// No answer to act on: moves nothing, and keeps the other metrics from lowering.
+    Missing(Absent),
+}
+
+/// A number that came from a metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// The value, summed over all series.
+    pub value: Milli,
+    /// How many series were summed, 1 or more.
+    pub series: u32,
+    /// Milliseconds between the sample and the observation, where the source tells it.
+    pub age_millis: Option<i64>,
+}
+
+/// Why there is nothing, or not everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// The class, for conditions, events and metrics.
+    pub absence: Absence,
+    /// One sentence for a human: what was wrong and, where known, the mend. Never holds a credential or a body beyond its first words.
+    pub message: Arc<str>,
+}
+
+/// The classes of absence. Bounded: each is a label value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Absence {
+    /// The answer held no series.
+    Empty,
+    /// NaN or an infinity.
+    NotFinite,
+    /// The newest sample is older than allowed.
+    Stale,
+    /// More series than the policy or the limit allows.
+    TooManySeries,
+    /// The answer carries warnings: some of the data is missing.
+    Warnings,
+    /// Histograms, strings or matrices where a number was needed.
+    WrongType,
+    /// The source refused the query: it does not parse, or does not run.
+    BadQuery,
+    /// The source refused the caller.
+    Unauthorized,
+    /// The source is overloaded, broken, or said so (429, 5xx).
+    Unavailable,
+    /// No connection.
+    Unreachable,
+    /// No answer within the deadline.
+    Timeout,
+    /// The answer is larger than the limit.
+    TooLarge,
+    /// The answer is not what the protocol promises.
+    Malformed,
+    /// This type of metric is not supported yet.
+    Unsupported,
+    /// Nobody asked: the policy names more metrics than there are readings.
+    NotAsked,
+}
+
+impl Absence {
+    /// The CamelCase word for conditions, events and metric labels.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Empty => "EmptyResult",
+            Self::NotFinite => "NotFinite",
+            Self::Stale => "StaleSample",
+            Self::TooManySeries => "TooManySeries",
+            Self::Warnings => "PartialData",
+            Self::WrongType => "WrongResultType",
+            Self::BadQuery => "BadQuery",
+            Self::Unauthorized => "Unauthorized",
+            Self::Unavailable => "SourceUnavailable",
+            Self::Unreachable => "SourceUnreachable",
+            Self::Timeout => "Timeout",
+            Self::TooLarge => "AnswerTooLarge",
+            Self::Malformed => "MalformedAnswer",
+            Self::Unsupported => "UnsupportedMetricType",
+            Self::NotAsked => "NotAsked",
+        }
+    }
+}
+
+impl Reading {
+    /// A reading without a number.
+    #[must_use]
+    pub fn missing(absence: Absence, message: impl Into<Arc<str>>) -> Self {
+        Self::Missing(Absent { absence, message: message.into() })
+    }
+
+    /// The number, if there is one.
+    #[must_use]
+    pub const fn sample(&self) -> Option<Sample> {
+        match self {
+            Self::Complete(sample) | Self::Partial(sample, _) => Some(*sample),
+            Self::Missing(_) => None,
+        }
+    }
+
+    /// Why there is nothing, or not everything.
+    #[must_use]
+    pub const fn absent(&self) -> Option<&Absent> {
+        match self {
+            Self::Complete(_) => None,
+            Self::Partial(_, absent) | Self::Missing(absent) => Some(absent),
+        }
+    }
+}
