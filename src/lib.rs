@@ -4,4 +4,7 @@
 //! `cluster` is what Kubernetes is to us; `controller` is the loop; `sandbox` an embedded world for demo and tests; `view` what
 //! people look at; `telemetry` logs and metrics; `cli` one file per command. Imports point one way: see ARCHITECTURE.md.
 
+pub mod api;
+pub mod clock;
 pub mod engine;
+pub mod sources;

@@ -1,0 +1,171 @@
+//! The wire types of `status`: what Flyball publishes. Shapes only: filling them is `publish`'s work, drawing them is `view`'s.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::quantity::Quantity;
+
+/// Most entries of any list in status: as many as the spec may have metrics.
+pub const MAX_STATUS_METRICS: usize = 16;
+
+/// What Flyball last saw, decided and did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScalingPolicyStatus {
+    /// The generation of the spec that this status speaks of; -1 until Flyball has seen the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Replicas that the workload was asked to have when last looked at (`scale.spec.replicas`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_replicas: Option<i32>,
+    /// Replicas that Flyball decided on last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_replicas: Option<i32>,
+    /// When Flyball last changed the number of replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_scale_time: Option<Time>,
+    /// Current and target of each metric in one line, as `kubectl get` shows it: `612m/500m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_summary: Option<String>,
+    /// The last value of each metric, in the order of the spec.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = "MAX_STATUS_METRICS"))]
+    pub current_metrics: Vec<MetricStatus>,
+    /// The state in the words of HPA and of kstatus: Ready, Reconciling, Stalled, AbleToScale, ScalingActive, ScalingLimited, and, where on, Paused and DryRun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The last decision with everything that led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_decision: Option<LastDecision>,
+}
+
+/// The last value of one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricStatus {
+    /// The type of the metric, as in the spec.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The name of the metric.
+    pub name: String,
+    /// The value; absent while there is none to act on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<MetricValue>,
+}
+
+/// A value in the form that the metric's target has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricValue {
+    /// The value of the whole workload (target type Value).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Quantity>,
+    /// The value per replica (target type AverageValue).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_value: Option<Quantity>,
+}
+
+/// One decision, step by step: the same numbers that decided, none of them computed again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastDecision {
+    /// When the metrics and the size were looked at.
+    pub time: Time,
+    /// Up, Down or None.
+    pub direction: String,
+    /// The decision in one sentence, with its arithmetic.
+    pub message: String,
+    /// Replicas before.
+    pub current_replicas: i32,
+    /// The lower bound that applied.
+    pub min_replicas: i32,
+    /// The upper bound that applied.
+    pub max_replicas: i32,
+    /// What the metrics asked for together, before windows and limits; absent where they could not be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommended_replicas: Option<i32>,
+    /// What stabilization made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stabilized_replicas: Option<i32>,
+    /// The final number.
+    pub desired_replicas: i32,
+    /// The metric that asked for most, or the first that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric_name: Option<String>,
+    /// What kept the number from being the recommended one: StabilizationWindow, ScaleUpPolicy, ScaleDownPolicy, MaxReplicas, MinReplicas, Tolerance, MetricUnavailable, PartialData, ScalingDisabled, Paused, DryRun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub limited_by: Vec<String>,
+    /// What each metric proposed, in the order of the spec.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = "MAX_STATUS_METRICS"))]
+    pub proposals: Vec<MetricProposal>,
+    /// The stabilization window that held the number, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stabilization: Option<StabilizationHold>,
+    /// The rate limit of the direction that was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimitRecord>,
+}
+
+/// What one metric proposed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricProposal {
+    /// The name of the metric.
+    pub name: String,
+    /// Value or AverageValue.
+    pub target_type: String,
+    /// The target.
+    pub target: Quantity,
+    /// The value that was read, over all series; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Quantity>,
+    /// Value over target, with two decimals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<String>,
+    /// The tolerance that applied, as a fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<String>,
+    /// Replicas that this metric alone would ask for; absent where it could not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+    /// The number of series that were summed, where more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<i32>,
+    /// Why there was no value, or not all of it: EmptyResult, NotFinite, StaleSample, Timeout and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The reason in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A stabilization window that held a recommendation back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StabilizationHold {
+    /// Up or Down: the direction that was held back.
+    pub direction: String,
+    /// The length of the window in seconds.
+    pub window_seconds: i32,
+    /// When the recommendation that holds leaves the window, if nothing newer replaces it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+/// The bound that rate policies set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RateLimitRecord {
+    /// Up or Down.
+    pub direction: String,
+    /// The most (Up) or fewest (Down) replicas that the policies allow now.
+    pub replicas: i32,
+    /// Max, Min or Disabled.
+    pub select_policy: String,
+    /// The policy that set it, as `4 Pods in 15 s`; absent for a disabled direction and for the growth limit without behavior.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+}
