@@ -34,8 +34,9 @@ pub fn with_windows(
             down_bound = down_bound.max(stored.replicas);
         }
     }
-    let older_than_both = millis(up_window_seconds.max(down_window_seconds));
-    store_recommendation(recommendations, proposal, |stored| age(stored) >= older_than_both);
+    let longest = millis(up_window_seconds.max(down_window_seconds));
+    // Strictly: one exactly as old as the longer window takes no part any more, yet keeps its place for this pass (HPA).
+    store_recommendation(recommendations, proposal, |stored| age(stored) > longest);
     current.max(up_bound).min(down_bound)
 }
 
