@@ -30,14 +30,14 @@ struct Tally {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let folder = std::env::var_os("FLYBALL_CASES").map(PathBuf::from);
-    let (cases, deviations) = match (cases::read(folder.as_deref().unwrap_or(&cases::own_folder())), cases::deviations())
-    {
-        (Ok(cases), Ok(deviations)) => (cases, deviations),
-        (Err(error), _) | (_, Err(error)) => {
-            eprintln!("{error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let (cases, deviations) =
+        match (cases::read(folder.as_deref().unwrap_or(&cases::own_folder())), cases::deviations()) {
+            (Ok(cases), Ok(deviations)) => (cases, deviations),
+            (Err(error), _) | (_, Err(error)) => {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
+        };
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     for case in &cases {
         judge(case, deviations.get(&case.id).map(String::as_str), tallies.entry(case.kind.clone()).or_default());
@@ -101,10 +101,12 @@ fn same(left: &Value, right: &Value) -> bool {
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
         }
-        (Value::Number(left), Value::Number(right)) => left == right || {
-            let float = left.is_f64() || right.is_f64();
-            float && left.as_f64() == right.as_f64()
-        },
+        (Value::Number(left), Value::Number(right)) => {
+            left == right || {
+                let float = left.is_f64() || right.is_f64();
+                float && left.as_f64() == right.as_f64()
+            }
+        }
         _ => left == right,
     }
 }

@@ -165,7 +165,7 @@ fn check_rules(direction: Direction, draft: Option<&RulesDraft>, faults: &mut Ve
     }
     rules.tolerance = draft.tolerance;
     if let Some(tolerance) = draft.tolerance
-        && !(tolerance >= 0.0)
+        && (tolerance.is_nan() || tolerance < 0.0)
     {
         fault(FaultField::Tolerance, FaultKind::TooSmall, tolerance.to_string());
     }

@@ -1,6 +1,8 @@
 //! Propose: what one metric alone asks for. Ratio and replica arithmetic are IEEE doubles in HPA's order of operations, since that order
 //! decides (11 ready pods at a ratio of 25/11 are 26, not 25). Conversions saturate where HPA's wrap.
 
+use std::cmp::Ordering;
+
 use super::milli::Milli;
 use super::observation::{Absence, Observation, Reading, Replicas};
 use super::policy::{Direction, Policy, Target};
@@ -66,6 +68,30 @@ pub fn for_average((value, target): (Milli, Milli), count: i32, tolerance: Toler
     Answer { ratio, within_tolerance, replicas: Some(replicas), reported }
 }
 
+/// [`for_average`] for External metrics: what is at the limit of numbers is reported as it is, since an overflow divided by a number of
+/// replicas would look like a measurement (HPA, which does so for External only).
+#[must_use]
+pub fn for_external_average((value, target): (Milli, Milli), count: i32, tolerance: Tolerance) -> Answer {
+    let mut answer = for_average((value, target), count, tolerance);
+    if as_f64(value) >= as_f64(Milli::MAX) {
+        answer.reported = Milli::MAX;
+    }
+    answer
+}
+
+/// The sum that HPA takes of an External metric's series for a Value target: it stops at the first overflow upwards.
+#[must_use]
+pub fn sum_of_external_value(values: &[Milli]) -> Milli {
+    let mut sum = Milli::new(0);
+    for value in values {
+        if value.get() > 0 && sum.get() > i64::MAX - value.get() {
+            return Milli::MAX;
+        }
+        sum = sum.saturating_add(*value);
+    }
+    sum
+}
+
 /// The sum that HPA takes of an External metric's series for an AverageValue target: a running sum below zero is taken for an overflow.
 #[must_use]
 pub fn sum_of_external_average(values: &[Milli]) -> Milli {
@@ -99,7 +125,7 @@ fn propose_one(policy: &Policy, target: Target, replicas: Replicas, reading: Rea
     let answer = reading.sample().map(|sample| match target {
         Target::Value(target) => for_value((sample.value, target), (replicas.spec, Some(counted(replicas))), tolerance),
         // HPA counts status replicas here, so that a surge leaks into the answer; the size that was asked for does not surge.
-        Target::AverageValue(target) => for_average((sample.value, target), replicas.spec, tolerance),
+        Target::AverageValue(target) => for_external_average((sample.value, target), replicas.spec, tolerance),
     });
     let above = answer.is_some_and(|answer| answer.ratio > 1.0);
     Proposal {
@@ -109,7 +135,7 @@ fn propose_one(policy: &Policy, target: Target, replicas: Replicas, reading: Rea
         tolerance: if above { tolerance.up } else { tolerance.down },
         within_tolerance: answer.is_some_and(|answer| answer.within_tolerance),
         reported: answer.map(|answer| answer.reported),
-        replicas: answer.and_then(|answer| answer.replicas),
+        replicas: answer.and_then(|answer| along_the_ratio(answer, replicas.spec)),
     }
 }
 
@@ -117,6 +143,19 @@ fn propose_one(policy: &Policy, target: Target, replicas: Replicas, reading: Rea
 /// fail their probes under load; no ready pod at all tells nothing about how many are needed, so the size asked for stands in.
 fn counted(replicas: Replicas) -> i32 {
     replicas.ready.filter(|ready| *ready > 0).unwrap_or(replicas.spec)
+}
+
+/// The answer's replicas, unless they lie on the other side of the present size than the value lies of its target: then the present size.
+/// HPA holds Resource and Pods metrics to that but not Value targets, so that a workload at 1.5 times its target shrinks from 10 to 6
+/// while only 4 of its pods are ready. From 0 there is no side.
+fn along_the_ratio(answer: Answer, current: i32) -> Option<i32> {
+    let replicas = answer.replicas?;
+    Some(match answer.ratio.partial_cmp(&1.0) {
+        _ if current == 0 => replicas,
+        Some(Ordering::Greater) => replicas.max(current),
+        Some(Ordering::Less) => replicas.min(current),
+        Some(Ordering::Equal) | None => current,
+    })
 }
 
 #[allow(clippy::cast_precision_loss)] // HPA's own conversion, float64(int64)

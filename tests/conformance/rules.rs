@@ -4,7 +4,9 @@
 use flyball::engine::behavior::{self, BehaviorDraft, Fault, FaultField, RatePolicyDraft, RulesDraft};
 use flyball::engine::limit::{Bounds, History, rate_limit, with_growth, with_rates};
 use flyball::engine::memory::changed_within;
-use flyball::engine::propose::{Tolerance, for_average, for_value, sum_of_external_average};
+use flyball::engine::propose::{
+    Tolerance, for_average, for_external_average, for_value, sum_of_external_average, sum_of_external_value,
+};
 use flyball::engine::stabilize::{simple, with_windows};
 use flyball::engine::{
     Behavior, Direction, Milli, Mode, Policy, RateKind, RatePolicy, Recommendation, Rescale, Rules, ScaleEvent, Select,
@@ -52,7 +54,7 @@ pub(crate) fn is_unsupported(kind: &str) -> bool {
 
 fn calc_value(input: &Value) -> Answer {
     let Some(values) = samples(input)? else { return Ok(json!({"error": "no_samples"})) };
-    let sum = values.iter().fold(Milli::new(0), |sum, value| sum.saturating_add(*value));
+    let sum = sum_of_external_value(&values); // that of an object metric's single value is the value
     let target = Milli::new(long(&input["target"], "value_milli")?);
     let answer = for_value((sum, target), (int(input, "current_replicas")?, ready_pods(input)?), tolerance(input));
     Ok(match answer.replicas {
@@ -63,15 +65,14 @@ fn calc_value(input: &Value) -> Answer {
 
 fn calc_average(input: &Value) -> Answer {
     let Some(values) = samples(input)? else { return Ok(json!({"error": "no_samples"})) };
-    let value = match (input["calc"].as_str(), values.as_slice()) {
-        (Some("object_average"), [value]) => *value,
-        (Some("external_average"), values) => sum_of_external_average(values),
-        other => return Err(format!("no rule for {other:?}")),
-    };
     let target = Milli::new(long(&input["target"], "average_milli")?);
     // HPA counts the replicas of the status here; the engine passes those of the spec on purpose, the rule is the same.
     let count = if input["status_replicas"].is_null() { "current_replicas" } else { "status_replicas" };
-    let answer = for_average((value, target), int(input, count)?, tolerance(input));
+    let (count, tolerance) = (int(input, count)?, tolerance(input));
+    let answer = match (input["calc"].as_str(), values.as_slice()) {
+        (Some("object_average"), [value]) => for_average((*value, target), count, tolerance),
+        (_, values) => for_external_average((sum_of_external_average(values), target), count, tolerance),
+    };
     Ok(match answer.replicas {
         Some(replicas) => json!({"replicas": replicas, "average_milli": answer.reported.get()}),
         None => json!({"error": "no_pods"}),
@@ -329,9 +330,7 @@ fn rules_json(draft: &RulesDraft) -> Value {
         rules.insert("select".into(), json!(select.to_lowercase()));
     }
     if let Some(policies) = &draft.policies {
-        let policy = |policy: &RatePolicyDraft| {
-            json!({"type": policy.kind.to_lowercase(), "value": policy.value, "period_s": policy.period_seconds})
-        };
+        let policy = |policy: &RatePolicyDraft| json!({"type": policy.kind.to_lowercase(), "value": policy.value, "period_s": policy.period_seconds});
         rules.insert("policies".into(), policies.iter().map(policy).collect());
     }
     if let Some(tolerance) = draft.tolerance {
