@@ -14,6 +14,14 @@ pub(crate) const CURRENT: Range<i32> = 1..120;
 /// The present instant of a situation, in milliseconds.
 const NOW: i64 = 1_800_000_000_000;
 
+/// The value at which `replicas` are exactly what `target` asks for.
+pub(crate) fn at_target(target: Target, replicas: i32) -> Milli {
+    match target {
+        Target::Value(target) => target,
+        Target::AverageValue(target) => Milli::new(target.get() * i64::from(replicas)),
+    }
+}
+
 pub(crate) fn no_answer() -> Reading {
     Reading::missing(Absence::Timeout, "no answer")
 }
@@ -23,7 +31,7 @@ pub(crate) fn partly(sample: Sample) -> Reading {
 }
 
 pub(crate) fn sample() -> impl Strategy<Value = Sample> {
-    let value = prop_oneof![8 => 0..200_000_i64, 1 => any::<i64>(), 1 => Just(0)];
+    let value = prop_oneof![5 => 0..20_000_i64, 5 => 0..1_000_000_i64, 1 => any::<i64>(), 1 => Just(0)];
     value.prop_map(|value| Sample { value: Milli::new(value), series: 1, age_millis: Some(0) })
 }
 
