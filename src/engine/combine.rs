@@ -27,3 +27,6 @@ pub fn combine(proposals: &[Proposal], current: i32) -> (Outcome, Option<i32>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,3 +91,6 @@ fn finish(mode: Mode, trace: Trace) -> Decision {
     };
     Decision { action, trace }
 }
+
+#[cfg(test)]
+mod tests;

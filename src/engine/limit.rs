@@ -143,3 +143,6 @@ fn limited(desired: i32, replicas: i32, reason: LimitReason, rate: Option<RateLi
 fn to_i32(value: f64) -> i32 {
     value as i32
 }
+
+#[cfg(test)]
+mod tests;

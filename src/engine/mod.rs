@@ -3,6 +3,9 @@
 //! `observe → propose → combine → stabilize → limit → decide`, one file a step. Rules marked "HPA" are those of `autoscaling/v2`
 //! in Kubernetes v1.36.
 
+#[cfg(test)]
+mod fixtures;
+
 pub mod behavior;
 pub mod combine;
 pub mod decide;

@@ -92,17 +92,18 @@ pub fn sum_of_external_value(values: &[Milli]) -> Milli {
     sum
 }
 
-/// The sum that HPA takes of an External metric's series for an AverageValue target: a running sum below zero is taken for an overflow.
+/// The sum that HPA takes of an External metric's series for an AverageValue target: it stops at the first overflow, and takes a
+/// running sum below zero for one.
 #[must_use]
 pub fn sum_of_external_average(values: &[Milli]) -> Milli {
-    let mut sum = Milli::new(0);
+    let mut sum = 0_i64;
     for value in values {
-        sum = sum.saturating_add(*value);
-        if sum < Milli::new(0) {
-            return Milli::MAX;
+        match sum.checked_add(value.get()) {
+            Some(next) if next >= 0 => sum = next,
+            _ => return Milli::MAX,
         }
     }
-    sum
+    Milli::new(sum)
 }
 
 /// The proposals of all metrics of `policy`, in its order.
@@ -172,3 +173,6 @@ fn ceil_to_i32(value: f64) -> i32 {
 fn ceil_to_i64(value: f64) -> i64 {
     value.ceil() as i64
 }
+
+#[cfg(test)]
+mod tests;

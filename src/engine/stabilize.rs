@@ -96,3 +96,6 @@ fn leaves_window(
     let youngest = recommendations.iter().filter(holds).filter(young).map(|stored| stored.at).max()?;
     Some(youngest.plus_seconds(i64::from(window_seconds)))
 }
+
+#[cfg(test)]
+mod tests;
