@@ -164,7 +164,7 @@ proptest! {
         let mut state = State::default();
         let mut observation = observation(0, policy.min_replicas.max(1), Vec::new());
         for (millis, readings) in steps {
-            observation = given::later(observation, millis, readings);
+            observation = given::later(&observation, millis, readings);
             let (after, decision) = decide(&policy, state, &observation);
             state = after;
             given::carry_out(&policy, &mut state, &mut observation, &decision);
@@ -186,7 +186,7 @@ proptest! {
             let (mut state, mut decisions) = (state.clone(), Vec::new());
             let mut observation = observation(0, policy.min_replicas.max(1), Vec::new());
             for (millis, readings) in steps.clone() {
-                observation = given::later(observation, millis, readings);
+                observation = given::later(&observation, millis, readings);
                 let (after, decision) = decide(&policy, state, &observation);
                 state = after;
                 given::carry_out(&policy, &mut state, &mut observation, &decision);

@@ -129,9 +129,9 @@ pub(crate) fn settled() -> impl Strategy<Value = (Policy, State, Observation)> {
 }
 
 /// `observation`, some time later, with other readings.
-pub(crate) fn later(observation: Observation, millis: i64, readings: Vec<Reading>) -> Observation {
+pub(crate) fn later(observation: &Observation, millis: i64, readings: Vec<Reading>) -> Observation {
     let now = Timestamp::from_millis(observation.now.as_millis() + millis);
-    Observation { now, readings, ..observation }
+    Observation { now, readings, replicas: observation.replicas }
 }
 
 /// What the loop does after a decision: writes the size and remembers that it did. A dry run's size does not change.

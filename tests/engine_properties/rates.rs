@@ -30,7 +30,7 @@ fn promised(kind: RateKind, value: i32, (start, up): (i32, bool)) -> i32 {
     bound
 }
 
-/// Panics where the last of `changes` broke the promise of `rules`.
+/// Fails where the last of `changes` broke the promise of `rules`.
 fn check(rules: &Rules, changes: &[(i64, i32)]) -> Result<(), TestCaseError> {
     let [.., (_, from), (at, to)] = changes else { return Ok(()) };
     let up = to > from;
@@ -49,7 +49,7 @@ fn check(rules: &Rules, changes: &[(i64, i32)]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn follow(behavior: Behavior, loads: &[(i64, i64)]) -> Result<usize, TestCaseError> {
+fn follow(behavior: &Behavior, loads: &[(i64, i64)]) -> Result<usize, TestCaseError> {
     let policy = Policy {
         min_replicas: 1,
         max_replicas: 500,
@@ -62,7 +62,7 @@ fn follow(behavior: Behavior, loads: &[(i64, i64)]) -> Result<usize, TestCaseErr
     let mut changes = vec![(i64::MIN, 50)];
     for (millis, load) in loads {
         let sample = Sample { value: Milli::new(load * 1000), series: 1, age_millis: None };
-        observation = given::later(observation, *millis, vec![Reading::Complete(sample)]);
+        observation = given::later(&observation, *millis, vec![Reading::Complete(sample)]);
         let (after, decision) = decide(&policy, state, &observation);
         state = after;
         given::carry_out(&policy, &mut state, &mut observation, &decision);
@@ -84,7 +84,7 @@ proptest! {
         (up, down) in (given::rules(), given::rules()),
         loads in prop::collection::vec((500..40_000_i64, 0..600_i64), 20..120),
     ) {
-        follow(Behavior { up, down }, &loads)?;
+        follow(&Behavior { up, down }, &loads)?;
     }
 
     /// The same for one policy a direction and no window, where the bound is tight; here something always moves.
@@ -94,7 +94,7 @@ proptest! {
         loads in prop::collection::vec((500..40_000_i64, 0..600_i64), 20..120),
     ) {
         let rules = |policy| Rules { window_seconds: Some(0), select: Select::Max, policies: vec![policy], tolerance: Some(0.0) };
-        let moved = follow(Behavior { up: rules(up), down: rules(down) }, &loads)?;
+        let moved = follow(&Behavior { up: rules(up), down: rules(down) }, &loads)?;
         prop_assert!(moved > 0);
     }
 }

@@ -1,6 +1,9 @@
 use super::*;
 use crate::engine::fixtures::{NOW, ago, policy, remembered, windows as behavior_windows};
 
+/// Recommendations by age, the present and the recommended size, and what comes of them.
+type Case = (&'static [(i32, i64)], (i32, i32), (i32, Option<(Direction, Option<i64>)>));
+
 /// The step on remembered (replicas, age in seconds): stabilized number, direction held, seconds until it may go.
 fn held(
     behavior: Option<Behavior>,
@@ -19,7 +22,7 @@ fn held(
 #[test]
 fn without_behavior_the_highest_of_the_window_holds() {
     let down = |until| Some((Direction::Down, Some(until)));
-    let cases: [(&[(i32, i64)], (i32, i32), _); 7] = [
+    let cases: [Case; 7] = [
         (&[], (10, 4), (4, None)),
         (&[(8, 100)], (10, 4), (8, down(200))),
         (&[(8, 300)], (10, 4), (8, down(0))), // exactly as old as the window still counts
@@ -37,7 +40,7 @@ fn without_behavior_the_highest_of_the_window_holds() {
 fn with_behavior_each_window_holds_its_direction() {
     let up = |until| Some((Direction::Up, Some(until)));
     let down = |until| Some((Direction::Down, Some(until)));
-    let cases: [(&[(i32, i64)], (i32, i32), _); 8] = [
+    let cases: [Case; 8] = [
         (&[(5, 30), (7, 10)], (3, 9), (5, up(30))),
         (&[(5, 60), (7, 10)], (3, 9), (7, up(50))), // exactly as old as the window no longer counts
         (&[(1, 30)], (4, 9), (4, up(30))),          // held at the present size
