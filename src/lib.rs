@@ -7,4 +7,6 @@
 pub mod api;
 pub mod clock;
 pub mod engine;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod sources;
