@@ -8,4 +8,6 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod engine;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod sources;
