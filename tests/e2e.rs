@@ -7,6 +7,8 @@
 mod control_plane;
 #[path = "e2e/ground.rs"]
 mod ground;
+#[path = "e2e/operator.rs"]
+mod operator;
 #[path = "e2e/policy.rs"]
 mod policy;
 #[path = "e2e/support.rs"]
@@ -17,7 +19,7 @@ use control_plane::{Controllers, Options, Shared};
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let shared = Shared::new(Options { controllers: Controllers::Workloads }).expect("a runtime starts");
-    let trials = ground::trials(&shared).into_iter().chain(policy::trials(&shared)).collect();
+    let trials = [ground::trials(&shared), policy::trials(&shared), operator::trials()].into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     // `exit` runs no destructors.
     drop(shared);

@@ -18,7 +18,7 @@ pub(crate) use {
     assets::{Assets, Program, Unavailable, availability},
     exporter::Exporter,
     launch::{ControlPlane, Controllers, Options, StartError},
-    process::{Exit, Process},
+    process::{Exit, Process, free_port},
     prometheus::Prometheus,
     shared::Shared,
     trial::trial,

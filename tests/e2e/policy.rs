@@ -1,20 +1,20 @@
 //! The custom resource on a real API server: accepted, explained, defaulted, shown in columns; and a user's mistake refused with the
 //! path of the field and what to do, by the server itself.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
-use crate::control_plane::{Assets, ControlPlane, Controllers, Options, Shared, availability, trial};
-use crate::support::{refused, succeed};
+use crate::control_plane::{ControlPlane, Controllers, Options, Shared, availability, trial};
+use crate::support::{apply, refused, succeed};
 
 /// All trials of this file.
 pub(crate) fn trials(shared: &Arc<Shared>) -> Vec<Trial> {
     let plane = availability(&Options { controllers: Controllers::Workloads }.programs());
     let with_crd = |name: &str, test: fn(&ControlPlane) -> Result<(), Failed>| {
         let shared = Arc::clone(shared);
-        trial(name, &plane, move |assets| test(with_definitions(&shared, assets)?))
+        trial(name, &plane, move |assets| test(shared.plane_with_definitions(assets)?))
     };
     vec![
         with_crd("policy::the_server_finds_nothing_wrong_with_the_definition", nothing_is_wrong_with_the_definition),
@@ -26,20 +26,6 @@ pub(crate) fn trials(shared: &Arc<Shared>) -> Vec<Trial> {
         with_crd("policy::it_is_found_by_short_name_category_and_target", it_is_found),
         with_crd("policy::applying_again_changes_nothing", applying_again_changes_nothing),
     ]
-}
-
-/// The control plane with `crds/` installed, as a user does it.
-pub(crate) fn with_definitions<'a>(shared: &'a Shared, assets: &Assets) -> Result<&'a ControlPlane, Failed> {
-    static INSTALLED: OnceLock<Result<(), String>> = OnceLock::new();
-    let plane = shared.plane(assets)?;
-    let install = || -> Result<(), Failed> {
-        succeed(plane.kubectl(&["apply", "-f", concat!(env!("CARGO_MANIFEST_DIR"), "/crds")])?)?;
-        succeed(plane.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"])?)?;
-        Ok(())
-    };
-    let installed = INSTALLED.get_or_init(|| install().map_err(|error| error.message().unwrap_or_default().to_owned()));
-    installed.as_ref().map_err(Failed::from)?;
-    Ok(plane)
 }
 
 fn policy(name: &str) -> Value {
@@ -58,12 +44,6 @@ fn policy(name: &str) -> Value {
 
 fn prometheus(target: &Value) -> Value {
     json!({"type": "Prometheus", "prometheus": {"query": "sum(rate(http_requests_total[2m]))", "target": target}})
-}
-
-/// Applies `manifest` and returns it as the server keeps it.
-fn apply(plane: &ControlPlane, manifest: &Value) -> Result<Value, Failed> {
-    let output = plane.kubectl_with_input(&["apply", "-f", "-", "-o", "json"], &manifest.to_string())?;
-    Ok(serde_json::from_str(&succeed(output)?)?)
 }
 
 /// Rules within the cost limits, a structural schema, names that nobody else has.

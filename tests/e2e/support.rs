@@ -4,6 +4,9 @@ use std::process::Output;
 use std::time::Duration;
 
 use libtest_mimic::Failed;
+use serde_json::Value;
+
+use crate::control_plane::ControlPlane;
 
 /// How long a condition may take on a busy machine.
 const EVENTUALLY: Duration = Duration::from_secs(60);
@@ -26,6 +29,12 @@ pub(crate) fn refused(output: Output) -> Result<String, Failed> {
         return Err(format!("accepted, though it should be refused: {}", String::from_utf8_lossy(&stdout)).into());
     }
     Ok(String::from_utf8_lossy(&stderr).into_owned())
+}
+
+/// Applies `manifest` and returns it as the server keeps it.
+pub(crate) fn apply(plane: &ControlPlane, manifest: &Value) -> Result<Value, Failed> {
+    let output = plane.kubectl_with_input(&["apply", "-f", "-", "-o", "json"], &manifest.to_string())?;
+    Ok(serde_json::from_str(&succeed(output)?)?)
 }
 
 /// Waits until `condition` holds; an error in it counts as "not yet" and is shown if the time runs out.
