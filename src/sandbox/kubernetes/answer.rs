@@ -15,7 +15,7 @@ use super::kind::Kind;
 use super::route::{self, Query, Route};
 use super::store::{Key, Place};
 use super::watch::{self, Span, Wanted};
-use super::{Call, Kubernetes, discovery, rules};
+use super::{Call, Kubernetes, discovery, event, rules};
 
 /// The form in which a client wants to see objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,9 @@ impl Form {
         if accept.contains("as=PartialObjectMetadata") { Self::Metadata } else { Self::Full }
     }
 
-    pub(super) fn show(self, _kind: &Kind, object: &Value) -> Value {
+    pub(super) fn show(self, kind: &Kind, object: &Value) -> Value {
         match self {
+            Self::Full if kind.is_core_event() => event::to_core(object),
             Self::Full => object.clone(),
             Self::Metadata => json!({
                 "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"],
@@ -245,6 +246,7 @@ impl Subject<'_> {
         let namespace = self.namespace.clone().unwrap_or_default();
         let place = Place { kind: self.kind, namespace, name: String::new() };
         self.check_identity(&place, &body)?;
+        let body = if self.kind.is_core_event() { event::from_core(&body) } else { body };
         let write = self.kubernetes.write(self.manager(false), self.query.dry_run);
         let created = self.kubernetes.inner.store().create(&place, body, &write)?;
         self.kubernetes.announce();
@@ -269,7 +271,13 @@ impl Subject<'_> {
         edit: impl FnOnce(&Value) -> Result<Value, Failure>,
     ) -> Result<Response<Body>, Failure> {
         let write = self.kubernetes.write(self.manager(false), self.query.dry_run);
-        let updated = self.kubernetes.inner.store().update(place, &write, |present, _| edit(present))?;
+        let updated = self.kubernetes.inner.store().update(place, &write, |present, _| {
+            if self.kind.is_core_event() {
+                edit(&event::to_core(present)).map(|event| event::from_core(&event))
+            } else {
+                edit(present)
+            }
+        })?;
         self.kubernetes.announce();
         Ok(json_answer(200, &self.show(&updated)))
     }

@@ -125,6 +125,18 @@ impl Kind {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
 
+    /// Where its objects are stored: group and plural. The two Event kinds are one.
+    #[must_use]
+    pub const fn table(&self) -> (&'static str, &'static str) {
+        if self.is_core_event() { ("events.k8s.io", "events") } else { (self.group, self.plural) }
+    }
+
+    /// Whether it is the older of the two forms of Event.
+    #[must_use]
+    pub const fn is_core_event(&self) -> bool {
+        self.group.is_empty() && matches!(self.plural.as_bytes(), b"events")
+    }
+
     /// Verbs of the kind, or of its subresources.
     #[must_use]
     pub const fn verbs(subresource: bool) -> &'static [&'static str] {

@@ -2,10 +2,11 @@
 //! `tests/api_suite`, which the real kube-apiserver passes too. Schema and CEL checks of custom resources are not its business.
 //!
 //! Not modelled: `metadata.managedFields` is kept inside and not shown, finalizers, owner references and their garbage collection,
-//! strategic merge (a strategic patch is taken as a merge patch), JSON patches, conversion between the two Event groups.
+//! strategic merge (a strategic patch is taken as a merge patch), JSON patches.
 
 mod answer;
 mod discovery;
+mod event;
 mod failure;
 mod fields;
 mod kind;

@@ -29,12 +29,17 @@ pub(super) fn admit_new(place: &Place, object: &mut Value) -> Result<(), Failure
         let problem = ("FieldValueRequired", "Required value: name or generateName is required");
         return Err(Failure::invalid(named, "", "metadata.name", problem));
     }
-    if !is_subdomain(&place.name) {
-        let text = format!(
-            "Invalid value: \"{}\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
-            place.name
-        );
-        return Err(Failure::invalid(named, &place.name, "metadata.name", ("FieldValueInvalid", &text)));
+    let prefix = object["metadata"]["generateName"].as_str().unwrap_or_default();
+    // A prefix may end in dashes, which what is appended makes part of a name.
+    for (field, name) in
+        [("metadata.name", place.name.as_str()), ("metadata.generateName", prefix.trim_end_matches('-'))]
+    {
+        if !name.is_empty() && !is_subdomain(name) {
+            let text = format!(
+                "Invalid value: \"{name}\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
+            );
+            return Err(Failure::invalid(named, &place.name, field, ("FieldValueInvalid", &text)));
+        }
     }
     if object["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
         return Err(Failure::bad_request("resourceVersion should not be set on objects to be created"));
@@ -55,7 +60,8 @@ fn is_subdomain(name: &str) -> bool {
 
 /// Gives a new object its identity.
 pub(super) fn stamp_new(place: &Place, object: &mut Value, (uid, now): (String, Timestamp)) {
-    object["apiVersion"] = place.kind.api_version().into();
+    let api_version = if place.kind.is_core_event() { "events.k8s.io/v1".to_owned() } else { place.kind.api_version() };
+    object["apiVersion"] = api_version.into();
     object["kind"] = place.kind.kind.into();
     let metadata = &mut object["metadata"];
     metadata["name"] = place.name.clone().into();

@@ -36,7 +36,7 @@ impl Place {
     }
 
     fn table(&self) -> Table {
-        (self.kind.group, self.kind.plural)
+        self.kind.table()
     }
 }
 
@@ -128,7 +128,7 @@ impl Store {
         if version < self.compacted {
             return Err(Failure::expired(version, self.compacted));
         }
-        let table = (kind.group, kind.plural);
+        let table = kind.table();
         let present = self.tables.get(&table).into_iter().flatten();
         let mut objects: BTreeMap<_, _> = present.map(|(key, entry)| (key.clone(), entry.object.clone())).collect();
         for change in self.history.iter().rev().take_while(|change| change.version > version) {
@@ -239,7 +239,8 @@ impl Store {
     fn empty_namespace(&mut self, namespace: &str) {
         let held: Vec<Place> = super::kind::KINDS
             .iter()
-            .filter_map(|kind| Some((kind, self.tables.get(&(kind.group, kind.plural))?)))
+            .filter(|kind| !kind.is_core_event())
+            .filter_map(|kind| Some((kind, self.tables.get(&kind.table())?)))
             .flat_map(|(kind, table)| table.keys().map(move |key| (kind, key)))
             .filter(|(kind, key)| kind.namespaced && key.0 == namespace)
             .map(|(kind, key)| Place { kind, namespace: key.0.clone(), name: key.1.clone() })

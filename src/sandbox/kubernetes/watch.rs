@@ -36,7 +36,7 @@ impl Wanted {
 
     /// The event that this watch sees of a change: leaving the selection is a deletion, entering it an addition.
     fn event(&self, change: &Change) -> Option<Bytes> {
-        if change.table != (self.kind.group, self.kind.plural) {
+        if change.table != self.kind.table() {
             return None;
         }
         let seen = |object: &Option<Arc<Value>>| object.as_ref().is_some_and(|object| self.sees(&change.key.0, object));
