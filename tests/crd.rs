@@ -86,7 +86,9 @@ fn lists_strings_and_maps_are_bounded() {
         }
         match schema.get("type").and_then(Value::as_str) {
             Some("string") => {
-                schema.get("maxLength").is_none() && schema.get("enum").is_none() && schema.get("format") != Some(&json!("date-time"))
+                schema.get("maxLength").is_none()
+                    && schema.get("enum").is_none()
+                    && schema.get("format") != Some(&json!("date-time"))
             }
             Some("array") => schema.get("maxItems").is_none() || schema.get("x-kubernetes-list-type").is_none(),
             Some("object") => schema.get("additionalProperties").is_some() && schema.get("maxProperties").is_none(),
@@ -156,7 +158,8 @@ fn names_and_defaults_are_those_that_users_were_told() {
 #[test]
 fn at_most_nine_columns_without_wide() {
     let document = serde_json::to_value(crd::crd().unwrap()).unwrap();
-    let columns = document.pointer("/spec/versions/0/additionalPrinterColumns").and_then(Value::as_array).unwrap().clone();
+    let columns =
+        document.pointer("/spec/versions/0/additionalPrinterColumns").and_then(Value::as_array).unwrap().clone();
     let narrow = columns.iter().filter(|column| column.get("priority").is_none_or(|priority| priority == 0)).count();
     assert!(narrow <= 9, "{narrow}");
     assert!(columns.iter().all(|column| !column["name"].as_str().unwrap().contains(' ')), "awk splits at spaces");

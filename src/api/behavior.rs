@@ -44,7 +44,7 @@ pub struct RulesSpec {
     #[schemars(length(max = MAX_RATE_POLICIES))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub policies: Option<Vec<RatePolicySpec>>,
-    /// How far the metric may be from its target before this direction reacts, as a fraction of the target. Default: 0.1, which is 10 percent.
+    /// How far the metric may be from its target before this direction reacts, as a fraction of the target. Default: 0.1, which is 10 percent; 0 or more, a fraction in quotes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = rules::quantity_not_negative())]
     pub tolerance: Option<Quantity>,

@@ -61,7 +61,10 @@ fn document() -> Result<Value, CrdError> {
     }
     let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
     if let Some(Value::Object(spec)) = document.pointer_mut(spec) {
-        spec.insert("description".into(), json!("What is wanted: which workload, between which bounds, by which metrics."));
+        spec.insert(
+            "description".into(),
+            json!("What is wanted: which workload, between which bounds, by which metrics."),
+        );
     }
     Ok(tidy(document)) // again, so that what was put in stands in its place
 }

@@ -5,6 +5,8 @@ pub mod behavior;
 pub mod crd;
 pub mod metrics;
 pub mod quantity;
+pub mod resolve;
+mod resolve_behavior;
 mod rules;
 pub mod spec;
 pub mod status;

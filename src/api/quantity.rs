@@ -282,7 +282,7 @@ mod tests {
             ("0e9999", 0),
             ("99999999999999999999999999999Ei", i64::MAX),
             ("0.0000000000000000000000000001Ei", 1),
-            ("0.00000000000000000086736173798Ei", 1_000),
+            (".00000000000000000086736173798Ei", 1_000),
         ];
         for (text, expected) in cases {
             assert_eq!(milli(text), Ok(*expected), "{text}");
@@ -291,7 +291,10 @@ mod tests {
 
     #[test]
     fn refuses_what_kubernetes_refuses() {
-        for text in ["", "-", ".", "m", "1K", "1ki", "1e", "1e+", "1 ", " 1", "1.2.3", "--1", "1mm", "NaN", "inf", "0x10", "1,5", "1٣"] {
+        for text in [
+            "", "-", ".", "m", "1K", "1ki", "1e", "1e+", "1 ", " 1", "1.2.3", "--1", "1mm", "NaN", "inf", "0x10",
+            "1,5", "1٣",
+        ] {
             assert_eq!(milli(text), Err(QuantityError::Syntax), "{text:?}");
         }
         assert_eq!(milli(&"1".repeat(33)), Err(QuantityError::TooLong));
@@ -308,7 +311,14 @@ mod tests {
 
     #[test]
     fn a_tolerance_is_the_number_that_hpa_computes() {
-        for (text, expected) in [("0.1", 100.0 * 1e-3), ("100m", 100.0 * 1e-3), ("0", 0.0), ("2", 2.0), ("0.0005", 500.0 * 1e-6), ("-50m", -0.05)] {
+        for (text, expected) in [
+            ("0.1", 100.0 * 1e-3),
+            ("100m", 100.0 * 1e-3),
+            ("0", 0.0),
+            ("2", 2.0),
+            ("0.0005", 500.0 * 1e-6),
+            ("-50m", -0.05),
+        ] {
             assert_eq!(Quantity::from(text).to_f64(), Ok(expected), "{text}");
         }
     }

@@ -6,7 +6,9 @@ use kube::core::Rule;
 /// `minReplicas` is at most `maxReplicas`.
 pub(super) fn min_at_most_max() -> Rule {
     Rule::new("!has(self.minReplicas) || self.minReplicas <= self.maxReplicas")
-        .message("`minReplicas` must be less than or equal to `maxReplicas`: lower `minReplicas`, or raise `maxReplicas`")
+        .message(
+            "`minReplicas` must be less than or equal to `maxReplicas`: lower `minReplicas`, or raise `maxReplicas`",
+        )
         .field_path(".minReplicas")
 }
 
@@ -61,18 +63,20 @@ pub(super) fn target_of_object() -> Rule {
 
 /// External targets hold one of two fields (HPA rule).
 pub(super) fn target_of_external() -> Rule {
-    Rule::new("has(self.value) != has(self.averageValue)").message("exactly one of `value` and `averageValue` must be set")
+    Rule::new("has(self.value) != has(self.averageValue)")
+        .message("exactly one of `value` and `averageValue` must be set")
 }
 
-/// A quantity above 0. The field may hold an integer or a string, so both are asked.
+/// A quantity above 0. The field may hold an integer or a string, so both are asked; what is no
+/// quantity the pattern refuses, with its own message.
 pub(super) fn quantity_above_zero() -> Rule {
-    Rule::new("type(self) == int ? self > 0 : quantity(string(self)).isGreaterThan(quantity('0'))")
+    Rule::new("type(self) == int ? self > 0 : !isQuantity(string(self)) || quantity(string(self)).isGreaterThan(quantity('0'))")
         .message("must be greater than 0, for example `100` or `500m`")
 }
 
 /// A quantity of 0 or more.
 pub(super) fn quantity_not_negative() -> Rule {
-    Rule::new("type(self) == int ? self >= 0 : !quantity(string(self)).isLessThan(quantity('0'))")
+    Rule::new("type(self) == int ? self >= 0 : !isQuantity(string(self)) || !quantity(string(self)).isLessThan(quantity('0'))")
         .message("must be 0 or more, for example `0.1` for 10 %")
 }
 

@@ -50,18 +50,72 @@ pub const DEFAULT_MIN_REPLICAS: i32 = 1;
     derive = "PartialEq",
     doc = "Sets the number of replicas of one workload from metrics, and says why. An autoscaling/v2 HorizontalPodAutoscaler becomes a ScalingPolicy by changing its apiVersion and kind.",
     selectable = ".spec.scaleTargetRef.name",
-    printcolumn(name = "Target", type_ = "string", json_path = ".spec.scaleTargetRef.name", description = "The workload whose replicas are set"),
-    printcolumn(name = "Metrics", type_ = "string", json_path = ".status.metricsSummary", description = "Current value and target of each metric"),
+    printcolumn(
+        name = "Target",
+        type_ = "string",
+        json_path = ".spec.scaleTargetRef.name",
+        description = "The workload whose replicas are set"
+    ),
+    printcolumn(
+        name = "Metrics",
+        type_ = "string",
+        json_path = ".status.metricsSummary",
+        description = "Current value and target of each metric"
+    ),
     printcolumn(name = "Min", type_ = "integer", json_path = ".spec.minReplicas", description = "Fewest replicas"),
     printcolumn(name = "Max", type_ = "integer", json_path = ".spec.maxReplicas", description = "Most replicas"),
-    printcolumn(name = "Current", type_ = "integer", json_path = ".status.currentReplicas", description = "Replicas that the workload was asked to have when last looked at"),
-    printcolumn(name = "Desired", type_ = "integer", json_path = ".status.desiredReplicas", description = "Replicas that were decided on last"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status", description = "Whether the policy is in control"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since the policy was created"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", description = "Why the policy is or is not in control", priority = 1),
-    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", description = "Auto, DryRun or Paused", priority = 1),
-    printcolumn(name = "Last-Scale", type_ = "date", json_path = ".status.lastScaleTime", description = "Time since the replicas were last changed", priority = 1),
-    printcolumn(name = "Query", type_ = "string", json_path = ".spec.metrics[0].prometheus.query", description = "The query of the first metric", priority = 1),
+    printcolumn(
+        name = "Current",
+        type_ = "integer",
+        json_path = ".status.currentReplicas",
+        description = "Replicas that the workload was asked to have when last looked at"
+    ),
+    printcolumn(
+        name = "Desired",
+        type_ = "integer",
+        json_path = ".status.desiredReplicas",
+        description = "Replicas that were decided on last"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status",
+        description = "Whether the policy is in control"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since the policy was created"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        description = "Why the policy is or is not in control",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Mode",
+        type_ = "string",
+        json_path = ".spec.mode",
+        description = "Auto, DryRun or Paused",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Last-Scale",
+        type_ = "date",
+        json_path = ".status.lastScaleTime",
+        description = "Time since the replicas were last changed",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Query",
+        type_ = "string",
+        json_path = ".spec.metrics[0].prometheus.query",
+        description = "The query of the first metric",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::min_at_most_max())]
