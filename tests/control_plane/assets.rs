@@ -91,16 +91,10 @@ pub(crate) fn availability(needs: &[Program]) -> Result<Assets, Unavailable> {
     Ok(assets)
 }
 
-/// Why `program` is not there.
+/// Why `program` is not there; short, since the test runner prints it beside each test.
 fn missing(program: Program) -> String {
-    let name = program.name();
-    if program == Program::Prometheus {
-        return format!("{name} is not in PATH (Debian: apt-get install prometheus)");
-    }
-    match cache_directory() {
-        Some(cache) => format!("{name} is neither in KUBEBUILDER_ASSETS nor in {}", cache.display()),
-        None => format!("{name} is not in KUBEBUILDER_ASSETS, and neither XDG_CACHE_HOME nor HOME is set"),
-    }
+    let place = if program == Program::Prometheus { "PATH" } else { "KUBEBUILDER_ASSETS or the cache" };
+    format!("no {} in {place}", program.name())
 }
 
 /// The path of `program`, where it is of use.

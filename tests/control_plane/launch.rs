@@ -217,7 +217,7 @@ impl ControlPlane {
 }
 
 /// rustls takes one provider per process; the second call changes nothing.
-fn install_tls_provider() {
+pub(super) fn install_tls_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::assets::{Assets, Program};
-use super::launch::StartError;
+use super::launch::{StartError, install_tls_provider};
 use super::process::{POLL, Process, free_port};
 
 /// It replays nothing and is ready in well under a second; a busy machine gets a minute.
@@ -24,6 +24,8 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts one that scrapes `targets` (`HOST:PORT`, path `/metrics`) every `interval`.
     pub(crate) async fn start(assets: &Assets, targets: &[String], interval: Duration) -> Result<Self, StartError> {
+        // The HTTP client insists on one, though nothing here is encrypted.
+        install_tls_provider();
         let program = assets.path(Program::Prometheus).ok_or(StartError::NotAsked("prometheus"))?.to_owned();
         let folder = tempfile::tempdir()?;
         let config = serde_json::json!({

@@ -19,7 +19,7 @@ where
             let kind = if missing.required {
                 "control plane required".to_owned()
             } else {
-                format!("needs a control plane: {}; run {}", missing.reason, missing.command)
+                format!("{}: {}", missing.reason, missing.command)
             };
             let ignored = !missing.required;
             Trial::test(name, move || Err(missing.reason.into())).with_kind(kind).with_ignored_flag(ignored)
