@@ -193,7 +193,7 @@ fn failures_have_one_clear_sentence() {
 
 proptest! {
     #[test]
-    fn a_sum_is_the_sum_whatever_the_order(values in prop::collection::vec(-1e15_f64..1e15, 1..50), turn in any::<prop::sample::Index>()) {
+    fn a_sum_is_the_sum_whatever_the_order(values in prop::collection::vec(-1e14_f64..1e14, 1..50), turn in any::<prop::sample::Index>()) {
         let mut points: Vec<_> = values.iter().map(|&value| (value, 0)).collect();
         let reading = read_answer(&answer(&points), &query(), NOW);
         let want: i64 = values.iter().filter_map(|&value| Milli::from_f64(value)).map(Milli::get).sum();
