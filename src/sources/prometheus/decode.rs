@@ -134,13 +134,15 @@ impl DecodeError {
         self.absence().reason()
     }
 
-    /// What the parser says, cut before it quotes the body: an answer's text does not belong in a status.
+    /// What the parser says, cut before it quotes the body, whose text does not belong in a status, and before the position,
+    /// which counts from the part that was parsed and would mislead.
     fn from_json(error: &serde_json::Error) -> Self {
         if error.is_eof() {
             return Self::Truncated;
         }
         let text = error.to_string();
-        let without_body = text.split('"').next().unwrap_or_default().trim_end();
+        let without_position = text.split(" at line ").next().unwrap_or_default();
+        let without_body = without_position.split('"').next().unwrap_or_default().trim_end();
         Self::Malformed { detail: one_line(without_body, MAX_DETAIL_CHARS) }
     }
 }

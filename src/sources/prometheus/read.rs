@@ -169,41 +169,36 @@ fn failed_status(raw: &RawAnswer) -> Reading {
         Some(DecodeError::Refused { message, .. }) => format!(": {message}"),
         _ => ".".to_owned(),
     };
-    let (absence, message) = match status {
-        300..=399 => (
-            Absence::Malformed,
-            format!(
-                "The server answered with a redirect (HTTP {status}), and redirects are not followed; set --prometheus-url to the final address."
-            ),
-        ),
+    let out_of_time = refused.as_ref().is_some_and(|error| error.absence() == Absence::Timeout);
+    let (absence, sentence) = match status {
+        300..=399 => {
+            let mend = "redirects are not followed; set --prometheus-url to the final address.";
+            (Absence::Malformed, format!("The server answered with a redirect (HTTP {status}), and {mend}"))
+        }
         400 | 422 if refused.is_some() => {
             (Absence::BadQuery, format!("Prometheus refused the query (HTTP {status}){says}"))
         }
-        400 | 422 => (
-            Absence::BadQuery,
-            format!(
-                "The server refused the query (HTTP {status}) without saying why; check the query and --prometheus-url."
-            ),
-        ),
-        401 | 403 => (
-            Absence::Unauthorized,
-            format!("The server refused the caller (HTTP {status}); check the credentials for this address."),
-        ),
+        400 | 422 => {
+            let mend = "check the query and --prometheus-url.";
+            (Absence::BadQuery, format!("The server refused the query (HTTP {status}) without saying why; {mend}"))
+        }
+        401 | 403 => {
+            let mend = "check the credentials for this address.";
+            (Absence::Unauthorized, format!("The server refused the caller (HTTP {status}); {mend}"))
+        }
         408 | 504 => (Absence::Timeout, format!("The server gave up waiting (HTTP {status}){says}")),
-        429 => (Absence::Unavailable, format!("The server refuses so many queries (HTTP 429){says}")),
-        500..=599 if refused.as_ref().is_some_and(|error| error.absence() == Absence::Timeout) => {
+        429 => (Absence::Unavailable, format!("The server refuses so many queries (HTTP {status}){says}")),
+        500..=599 if out_of_time => {
             (Absence::Timeout, format!("The query ran out of time on the server (HTTP {status}){says}"))
         }
         500..=599 => (Absence::Unavailable, format!("The server is not able to answer (HTTP {status}){says}")),
         _ if refused.is_some() => (Absence::Malformed, format!("The server answered with HTTP {status}{says}")),
-        _ => (
-            Absence::Malformed,
-            format!(
-                "The server answered with HTTP {status} where the Prometheus API was expected; check --prometheus-url."
-            ),
-        ),
+        _ => {
+            let mend = "where the Prometheus API was expected; check --prometheus-url.";
+            (Absence::Malformed, format!("The server answered with HTTP {status} {mend}"))
+        }
     };
-    Reading::missing(absence, message)
+    Reading::missing(absence, sentence)
 }
 
 #[cfg(test)]

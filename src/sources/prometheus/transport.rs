@@ -66,7 +66,7 @@ pub trait Transport: Send + Sync + 'static {
 /// Why no answer came. No message holds a credential: only the host and the port of an address are ever shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// No connection, or it broke before an answer began.
+    /// No connection.
     #[error("Cannot reach {host}: {cause}.")]
     Unreachable {
         /// `host:port`.
@@ -92,7 +92,7 @@ pub enum TransportError {
         /// The limit, after decompression.
         limit_bytes: usize,
     },
-    /// The answer began and broke off, or is not HTTP, or its compression is corrupt.
+    /// The connection was there, but the answer broke off, even before its first byte, or is not HTTP, or its compression is corrupt.
     #[error("The answer of {host} broke off or is corrupt: {cause}.")]
     Broken {
         /// `host:port`.
@@ -282,6 +282,8 @@ fn http_client(url: &Url, limits: &Limits) -> Result<reqwest::Client, InvalidUrl
         .connect_timeout(limits.connect_timeout)
         .timeout(limits.deadline)
         .pool_max_idle_per_host(limits.concurrency)
+        // Load balancers drop idle connections after 60 s; a query sent into a dropped one would be lost.
+        .pool_idle_timeout(Duration::from_secs(45))
         .tcp_keepalive(Duration::from_secs(30));
     if url.scheme() == "http" {
         // No TLS can happen, so an image without CA certificates must not be an obstacle.

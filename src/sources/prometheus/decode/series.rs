@@ -210,6 +210,7 @@ impl<'de> Visitor<'de> for SeriesSeed<'_> {
 
 /// `[seconds since the epoch, "number"]`.
 #[derive(Deserialize)]
+#[serde(expecting = "a pair of time and value")]
 struct Pair(f64, Number);
 
 impl Pair {
