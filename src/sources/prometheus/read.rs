@@ -56,7 +56,7 @@ pub fn read_answer(answer: &Answer, query: &MetricQuery, at: Timestamp) -> Readi
     let points = &answer.points;
     let partial = why_partial(answer);
     if points.is_empty() {
-        let mut message = "The query returned no series; check its metric names and label matchers.".to_owned();
+        let mut message = "The query returned no series; check its metric names and label matchers, and that its targets are scraped.".to_owned();
         if let Some(why) = &partial {
             message = format!("The query returned no series. {}", why.message);
         }
