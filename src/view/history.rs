@@ -88,6 +88,24 @@ impl Reason {
             Self::DryRun => "dry run",
         }
     }
+
+    /// The shortest word for it, where [`Self::word`] does not fit; empty where nothing limited.
+    #[must_use]
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::Free => "",
+            Self::Tolerance => "ok",
+            Self::Window => "window",
+            Self::UpPolicy => "up",
+            Self::DownPolicy => "down",
+            Self::Max => "max",
+            Self::Min => "min",
+            Self::Missing => "no data",
+            Self::Disabled => "off",
+            Self::Paused => "paused",
+            Self::DryRun => "dry",
+        }
+    }
 }
 
 /// One decision as a point in time.
