@@ -78,13 +78,16 @@ async fn config(args: &ExplainArgs) -> anyhow::Result<Config> {
     let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
     let made = match &args.kubeconfig {
         Some(path) => {
-            let read = Kubeconfig::read_from(path).with_context(|| format!("cannot read kubeconfig {}", path.display()))?;
+            let read =
+                Kubeconfig::read_from(path).with_context(|| format!("cannot read kubeconfig {}", path.display()))?;
             Config::from_custom_kubeconfig(read, &options).await
         }
         None => Config::from_kubeconfig(&options).await,
     };
     made.with_context(|| match &args.context {
-        Some(context) => format!("kubeconfig has no usable context `{}`; see `kubectl config get-contexts`", safe(context)),
+        Some(context) => {
+            format!("kubeconfig has no usable context `{}`; see `kubectl config get-contexts`", safe(context))
+        }
         None => "the kubeconfig is not usable; see `kubectl config view`".to_owned(),
     })
 }
@@ -109,9 +112,9 @@ fn refusal(error: kube::Error, name: &str, namespace: &str) -> anyhow::Error {
         kube::Error::Api(status) if status.code == 404 && status.message.contains(&format!("{name:?}")) => anyhow!(
             "there is no ScalingPolicy {name:?} in namespace {namespace:?}; name its namespace with -n, or find it with `kubectl get scp -A`"
         ),
-        kube::Error::Api(status) if status.code == 404 => anyhow!(
-            "this cluster does not know ScalingPolicies; install them with `flyball crd | kubectl apply -f -`"
-        ),
+        kube::Error::Api(status) if status.code == 404 => {
+            anyhow!("this cluster does not know ScalingPolicies; install them with `flyball crd | kubectl apply -f -`")
+        }
         kube::Error::Api(status) if status.code == 401 || status.code == 403 => anyhow!(
             "the cluster does not let you read ScalingPolicies in namespace {namespace:?}: {}",
             sentence(&status.message)
@@ -176,7 +179,9 @@ fn cleaned(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(safe(&text)),
         Value::Array(items) => Value::Array(items.into_iter().map(cleaned).collect()),
-        Value::Object(fields) => Value::Object(fields.into_iter().map(|(name, value)| (safe(&name), cleaned(value))).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(name, value)| (safe(&name), cleaned(value))).collect())
+        }
         other => other,
     }
 }

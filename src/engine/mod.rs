@@ -15,6 +15,4 @@ pub use observation::{Absence, Absent, Observation, Reading, Replicas, Sample};
 pub use policy::{Behavior, Direction, Metric, Mode, Policy, RateKind, RatePolicy, Rules, Select, Target};
 pub use state::{Recommendation, Rescale, ScaleEvent, State};
 pub use time::Timestamp;
-pub use trace::{
-    Action, Decision, Held, Limit, LimitReason, Outcome, Proposal, RateLimit, Stabilization, Trace,
-};
+pub use trace::{Action, Decision, Held, Limit, LimitReason, Outcome, Proposal, RateLimit, Stabilization, Trace};

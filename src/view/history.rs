@@ -291,7 +291,7 @@ pub(crate) mod tests {
             let value = load(second);
             let raw = (value + 99) / 100;
             let mut made = decision(current, current, &[]);
-            made.time.0 = made.time.0 + k8s_openapi::jiff::SignedDuration::from_secs(i64::from(second));
+            made.time.0 += k8s_openapi::jiff::SignedDuration::from_secs(i64::from(second));
             (made.min_replicas, made.max_replicas) = (2, 10);
             if missing {
                 let mut absent = proposal("http_rps", None, None);
@@ -302,7 +302,8 @@ pub(crate) mod tests {
                 recommended.push((second, raw));
                 let held = recommended.iter().filter(|(at, _)| second - at <= 10).map(|&(_, n)| n).max().unwrap_or(raw);
                 let stabilized = if raw < current { held.min(current).max(raw) } else { raw };
-                let limit = if stabilized > current { stabilized.min(current + 4) } else { stabilized.max(current - 3) };
+                let limit =
+                    if stabilized > current { stabilized.min(current + 4) } else { stabilized.max(current - 3) };
                 let desired = limit.clamp(2, 10);
                 made = LastDecision { desired_replicas: desired, ..made };
                 made.proposals = vec![proposal("http_rps", Some(&value.to_string()), Some(raw))];
@@ -316,11 +317,23 @@ pub(crate) mod tests {
                     () => "",
                 };
                 made.limited_by = vec![by.to_owned()];
-                made.direction = if desired > current { "Up" } else if desired < current { "Down" } else { "None" }.into();
-                made.message = format!("http_rps {value} over a target of 100 per replica asks for {raw}; {current} to {desired}");
+                made.direction = if desired > current {
+                    "Up"
+                } else if desired < current {
+                    "Down"
+                } else {
+                    "None"
+                }
+                .into();
+                made.message =
+                    format!("http_rps {value} over a target of 100 per replica asks for {raw}; {current} to {desired}");
             }
             history.push(Point::new(&made, ready));
-            ready = if ready < made.desired_replicas { (ready + 2).min(made.desired_replicas) } else { made.desired_replicas };
+            ready = if ready < made.desired_replicas {
+                (ready + 2).min(made.desired_replicas)
+            } else {
+                made.desired_replicas
+            };
             current = made.desired_replicas;
         }
         history

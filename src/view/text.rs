@@ -12,7 +12,8 @@ pub fn safe(text: &str) -> String {
 }
 
 fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A quantity from status as a decimal number: `1500m` is `1.5`. Status quantities are written in whole units or thousandths; anything
@@ -109,7 +110,9 @@ mod tests {
 
     #[test]
     fn quantities_read_as_decimals() {
-        for (written, read) in [("612m", "0.612"), ("-1500m", "-1.5"), ("100", "100"), ("1000m", "1"), ("1Gi", "1Gi"), ("", "")] {
+        for (written, read) in
+            [("612m", "0.612"), ("-1500m", "-1.5"), ("100", "100"), ("1000m", "1"), ("1Gi", "1Gi"), ("", "")]
+        {
             assert_eq!(plain(&Quantity(written.into())), read, "{written}");
         }
         assert_eq!(number(&Quantity("-1500m".into())), Some(-1.5));

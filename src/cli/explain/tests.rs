@@ -12,12 +12,16 @@ fn answering(code: u16, body: impl Into<String>) -> Client {
     let service = tower::service_fn(move |request: Request<Body>| {
         assert_eq!(request.uri().path(), "/apis/flyball.dev/v1alpha1/namespaces/shop/scalingpolicies/web");
         let body = body.clone();
-        async move { Ok::<_, std::convert::Infallible>(Response::builder().status(code).body(Body::from(body.into_bytes())).unwrap()) }
+        async move {
+            Ok::<_, std::convert::Infallible>(
+                Response::builder().status(code).body(Body::from(body.into_bytes())).unwrap(),
+            )
+        }
     });
     Client::new(service, "default")
 }
 
-fn policy(status: Value) -> Value {
+fn policy(status: &Value) -> Value {
     json!({
         "apiVersion": "flyball.dev/v1alpha1",
         "kind": "ScalingPolicy",
@@ -47,14 +51,19 @@ fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
 }
 
 async fn explained(status: Value, output: Output) -> anyhow::Result<String> {
-    let explanation = read(answering(200, policy(status).to_string()), "web", "shop").await?;
+    let explanation = read(answering(200, policy(&status).to_string()), "web", "shop").await?;
     render(&explanation, output, Style::default())
 }
 
 #[tokio::test]
 async fn conditions_that_are_not_good_come_before_the_waterfall() {
     let text = explained(decided(), Output::Text).await.unwrap();
-    assert!(text.starts_with("! ScalingLimited=True TooManyReplicas: the desired count is more than the maximum[2J.\n\nshop/web  "), "{text}");
+    assert!(
+        text.starts_with(
+            "! ScalingLimited=True TooManyReplicas: the desired count is more than the maximum[2J.\n\nshop/web  "
+        ),
+        "{text}"
+    );
     assert!(text.contains("applied to Deployment/web"), "{text}");
     assert!(text.ends_with("To lift: raise maxReplicas above 8 (13 now).\n"), "{text}");
     assert!(!text.contains("Ready"), "{text}");
@@ -71,7 +80,8 @@ async fn json_and_yaml_hold_the_decision_without_control_characters() {
 
 #[tokio::test]
 async fn without_a_decision_the_condition_says_why() {
-    let status = json!({"conditions": [condition("Ready", "False", "TargetNotFound", "there is no Deployment web in shop")]});
+    let status =
+        json!({"conditions": [condition("Ready", "False", "TargetNotFound", "there is no Deployment web in shop")]});
     let error = explained(status, Output::Text).await.unwrap_err().to_string();
     assert_eq!(error, "shop/web has no decision yet: there is no Deployment web in shop. (TargetNotFound)");
     let error = explained(json!({"observedGeneration": -1}), Output::Text).await.unwrap_err().to_string();
@@ -89,11 +99,21 @@ async fn a_status_of_another_version_is_read_as_far_as_it_goes() {
 
 #[tokio::test]
 async fn refusals_say_what_to_do() {
-    let status = |code: u16, message: &str| json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "x", "message": message, "code": code}).to_string();
+    let status = |code: u16, message: &str| {
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "x", "message": message, "code": code}).to_string()
+    };
     let cases = [
-        (404, status(404, "scalingpolicies.flyball.dev \"web\" not found"), "no ScalingPolicy \"web\" in namespace \"shop\"; name its namespace with -n"),
+        (
+            404,
+            status(404, "scalingpolicies.flyball.dev \"web\" not found"),
+            "no ScalingPolicy \"web\" in namespace \"shop\"; name its namespace with -n",
+        ),
         (404, "404 page not found\n".to_owned(), "flyball crd | kubectl apply -f -"),
-        (403, status(403, "User \"x\" cannot get resource\u{1b}[31m"), "does not let you read ScalingPolicies in namespace \"shop\": User \"x\" cannot get resource[31m."),
+        (
+            403,
+            status(403, "User \"x\" cannot get resource\u{1b}[31m"),
+            "does not let you read ScalingPolicies in namespace \"shop\": User \"x\" cannot get resource[31m.",
+        ),
         (500, status(500, "etcd is gone"), "the API server refused: etcd is gone."),
         (200, "<html>".to_owned(), "the API server could not be asked: "),
     ];

@@ -8,14 +8,14 @@ use crate::view::history::{History, Point, Reason};
 
 /// Edges of what is revealed.
 pub(super) const TOP: f64 = METRIC.0;
-pub(super) const BOTTOM: f64 = MARKS + 8.0;
+pub(super) const BOTTOM: f64 = MARKS[1] + 6.0;
 /// Top and bottom of each band.
 const METRIC: (f64, f64) = (76.0, 196.0);
 const REPLICAS: (f64, f64) = (242.0, 362.0);
 const REASONS: (f64, f64) = (378.0, 400.0);
-/// Base line of the rescale markers, and of the time axis.
-const MARKS: f64 = 420.0;
-const TIMES: f64 = 452.0;
+/// Base lines of the rescale markers: a second one where the first is taken. And of the time axis.
+const MARKS: [f64; 2] = [418.0, 434.0];
+const TIMES: f64 = 464.0;
 
 /// A scale from 0 at the bottom of a band to `most` at its top.
 struct Scale {
@@ -29,7 +29,11 @@ impl Scale {
     fn over(band: (f64, f64), largest: f64) -> Self {
         let largest = if largest.is_finite() { largest.clamp(1.0, 1e300) } else { 1.0 };
         let unit = 10_f64.powf((largest / 4.0).log10().floor()).max(1.0);
-        let tick = [1.0, 2.0, 5.0, 10.0].map(|step| step * unit).into_iter().find(|tick| largest / tick <= 4.5).unwrap_or(largest);
+        let tick = [1.0, 2.0, 5.0, 10.0]
+            .map(|step| step * unit)
+            .into_iter()
+            .find(|tick| largest / tick <= 4.5)
+            .unwrap_or(largest);
         Self { band, most: largest * 1.06, tick }
     }
 
@@ -45,9 +49,11 @@ impl Scale {
 
 fn scales(history: &History) -> (Scale, Scale) {
     let values = history.points().flat_map(|point| [point.value, point.target_total]).flatten().fold(0.0, f64::max);
-    let sizes = history.points().flat_map(|point| [point.raw.unwrap_or(0), point.applied, point.running]).max().unwrap_or(1);
+    let sizes =
+        history.points().flat_map(|point| [point.raw.unwrap_or(0), point.applied, point.running]).max().unwrap_or(1);
     // An upper bound far above everything else would press the lines into the floor.
-    let bound = history.points().map(|point| point.max).max().filter(|&max| max <= sizes.saturating_mul(2)).unwrap_or(sizes);
+    let bound =
+        history.points().map(|point| point.max).max().filter(|&max| max <= sizes.saturating_mul(2)).unwrap_or(sizes);
     (Scale::over(METRIC, values), Scale::over(REPLICAS, f64::from(sizes.max(bound))))
 }
 
@@ -83,7 +89,7 @@ fn gaps(out: &mut String, history: &History, axis: &Axis) {
             METRIC.1 - METRIC.0
         );
         if right - left >= 60.0 {
-            let (middle, y) = (f64::midpoint(left, right), f64::midpoint(METRIC.0, METRIC.1));
+            let (middle, y) = (f64::midpoint(left, right), METRIC.0 + 26.0);
             let _ = writeln!(out, "<text class=\"gapword\" x=\"{middle:.1}\" y=\"{y}\">✕ no data</text>");
         }
     }
@@ -188,49 +194,75 @@ fn strip(out: &mut String, history: &History, axis: &Axis) {
         }
         // 6.3 is the width of a letter at this size, measured generously.
         let fits = |word: &&str| f64::from(u32::try_from(word.len()).unwrap_or(u32::MAX)) * 6.3 + 6.0 <= width;
-        if let Some(word) = [reason.word(), reason.short()].into_iter().find(fits).filter(|word| !word.is_empty() && class != "Free") {
-            let _ = writeln!(out, "<text class=\"word\" x=\"{:.1}\" y=\"{}\">{word}</text>", left + width / 2.0, top + 15.0);
+        if let Some(word) =
+            [reason.word(), reason.short()].into_iter().find(fits).filter(|word| !word.is_empty() && class != "Free")
+        {
+            let _ = writeln!(
+                out,
+                "<text class=\"word\" x=\"{:.1}\" y=\"{}\">{word}</text>",
+                left + width / 2.0,
+                top + 15.0
+            );
         }
     }
 }
 
-/// One marker a change, with the sizes before and after where there is room.
+/// One marker a change with the sizes before and after: its arrow alone where there is no room for them.
 fn marks(out: &mut String, history: &History, axis: &Axis) {
-    let mut free_from = f64::MIN;
+    let mut free_from = [f64::MIN; 2];
     for point in history.points().filter(|point| point.change != 0) {
-        let x = axis.x(point.at);
         let arrow = if point.change > 0 { '▲' } else { '▼' };
-        let before = point.applied.saturating_sub(point.change);
-        let label = format!("{arrow} {before}→{}", point.applied);
-        let half = 4.0 * f64::from(u32::try_from(label.chars().count()).unwrap_or(u32::MAX));
-        let (text, half) = if x - half >= free_from { (label, half) } else { (arrow.to_string(), 5.0) };
-        let x = x.max(LEFT + half).min(RIGHT - half);
-        if x - half >= free_from {
-            let _ = writeln!(out, "<text class=\"mark\" x=\"{x:.1}\" y=\"{MARKS}\">{text}</text>");
-            free_from = x + half + 2.0;
+        let whole = format!("{arrow} {}→{}", point.applied.saturating_sub(point.change), point.applied);
+        let half = |text: &str| 4.2 * f64::from(u32::try_from(text.chars().count()).unwrap_or(u32::MAX));
+        let place = |text: String| {
+            let x = axis.x(point.at).max(LEFT + half(&text)).min(RIGHT - half(&text));
+            let row = free_from.iter().position(|&free| x - half(&text) >= free)?;
+            Some((x, row, text))
+        };
+        if let Some((x, row, text)) = place(whole).or_else(|| place(arrow.to_string())) {
+            let _ = writeln!(out, "<text class=\"mark\" x=\"{x:.1}\" y=\"{}\">{text}</text>", MARKS[row]);
+            free_from[row] = x + half(&text) + 2.0;
         }
     }
 }
 
-/// Axes, grid, legends: what stands still.
+/// The lines behind the data, and on the curtain that hides it.
+pub(super) fn grid(out: &mut String, history: &History) {
+    let (metric, replicas) = scales(history);
+    for scale in [&metric, &replicas] {
+        for value in scale.ticks() {
+            let class = if value == 0.0 { "axis" } else { "grid" };
+            let _ = writeln!(out, "<path class=\"{class}\" d=\"M{LEFT} {:.1}H{RIGHT}\"/>", scale.y(value));
+        }
+    }
+    for (class, bound) in bounds(history) {
+        let _ = writeln!(out, "<path class=\"{class}\" d=\"M{LEFT} {:.1}H{RIGHT}\"/>", replicas.y(f64::from(bound)));
+    }
+}
+
+/// The bounds that lie within the scale, by their class.
+fn bounds(history: &History) -> Vec<(&'static str, i32)> {
+    let (_, replicas) = scales(history);
+    let Some(last) = history.last() else { return Vec::new() };
+    [("max", last.max), ("min", last.min)].into_iter().filter(|&(_, bound)| f64::from(bound) <= replicas.most).collect()
+}
+
+/// Numbers, names and legends: what stands still.
 pub(super) fn frame(out: &mut String, history: &History, axis: &Axis, metric_name: &str) {
     let (metric, replicas) = scales(history);
     for scale in [&metric, &replicas] {
         for value in scale.ticks() {
-            let y = scale.y(value);
-            let class = if value == 0.0 { "axis" } else { "grid" };
-            let _ = writeln!(out, "<path class=\"{class}\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>");
-            let _ = writeln!(out, "<text class=\"num\" x=\"{}\" y=\"{:.1}\">{value}</text>", LEFT - 8.0, y + 4.0);
+            let _ = writeln!(
+                out,
+                "<text class=\"num\" x=\"{}\" y=\"{:.1}\">{value}</text>",
+                LEFT - 8.0,
+                scale.y(value) + 4.0
+            );
         }
     }
-    if let Some(last) = history.last() {
-        for (class, bound) in [("max", last.max), ("min", last.min)] {
-            if f64::from(bound) <= replicas.most {
-                let y = replicas.y(f64::from(bound));
-                let _ = writeln!(out, "<path class=\"{class}\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>");
-                let _ = writeln!(out, "<text x=\"{}\" y=\"{:.1}\">{class} {bound}</text>", LEFT + 4.0, y - 4.0);
-            }
-        }
+    for (class, bound) in bounds(history) {
+        let y = replicas.y(f64::from(bound)) + if class == "max" { -4.0 } else { 12.0 };
+        let _ = writeln!(out, "<text class=\"halo\" x=\"{}\" y=\"{y:.1}\">{class} {bound}</text>", LEFT + 4.0);
     }
     legend(out, METRIC.0 - 14.0, metric_name, &[("value", "value"), ("target", "target × replicas")]);
     let lines = [("raw", "recommended"), ("stab", "after windows"), ("applied", "applied"), ("run", "ready pods")];
@@ -241,11 +273,13 @@ pub(super) fn frame(out: &mut String, history: &History, axis: &Axis, metric_nam
 
 fn legend(out: &mut String, y: f64, title: &str, lines: &[(&str, &str)]) {
     let _ = writeln!(out, "<text class=\"band\" x=\"{LEFT}\" y=\"{y}\">{title}</text>");
-    let width = |name: &str| 40.0 + 6.4 * f64::from(u32::try_from(name.chars().count()).unwrap_or(u32::MAX));
-    let mut x = RIGHT - lines.iter().map(|(_, name)| width(name)).sum::<f64>() + 8.0;
+    let width = |name: &str| 44.0 + 7.6 * f64::from(u32::try_from(name.chars().count()).unwrap_or(u32::MAX));
+    let mut x = RIGHT - lines.iter().map(|(_, name)| width(name)).sum::<f64>() + 16.0;
     for (class, name) in lines {
         let _ = match *class {
-            "run" => writeln!(out, "<rect class=\"run\" x=\"{x:.1}\" y=\"{:.1}\" width=\"24\" height=\"12\"/>", y - 10.0),
+            "run" => {
+                writeln!(out, "<rect class=\"run\" x=\"{x:.1}\" y=\"{:.1}\" width=\"24\" height=\"12\"/>", y - 10.0)
+            }
             _ => writeln!(out, "<path class=\"{class}\" d=\"M{x:.1} {:.1}h24\"/>", y - 4.0),
         };
         let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{y}\">{name}</text>", x + 29.0);

@@ -14,7 +14,7 @@ use crate::engine::Timestamp;
 
 /// Size of the picture in its own units; it scales.
 const WIDTH: f64 = 800.0;
-const HEIGHT: f64 = 470.0;
+const HEIGHT: f64 = 480.0;
 /// The plots' left and right edge.
 const LEFT: f64 = 56.0;
 const RIGHT: f64 = 784.0;
@@ -65,7 +65,8 @@ struct Axis {
 impl Axis {
     #[allow(clippy::cast_precision_loss)] // a picture has fewer pixels than f64 has digits
     fn x(&self, at: Timestamp) -> f64 {
-        let share = at.as_millis().saturating_sub(self.start) as f64 / self.end.saturating_sub(self.start).max(1) as f64;
+        let share =
+            at.as_millis().saturating_sub(self.start) as f64 / self.end.saturating_sub(self.start).max(1) as f64;
         LEFT + share.clamp(0.0, 1.0) * (RIGHT - LEFT)
     }
 }
@@ -96,15 +97,23 @@ fn document(history: &History, frame: &Frame, moving: bool) -> String {
         let _ = write!(out, "<text class=\"note\" x=\"{LEFT}\" y=\"200\">No decision yet.</text>\n</svg>\n");
         return out;
     }
+    bands::grid(&mut out, &thinned);
     bands::data(&mut out, &thinned, &axis);
     if moving {
+        // The clip keeps the lines of the moving curtain out of the margin.
         let (top, height) = (bands::TOP - 4.0, bands::BOTTOM - bands::TOP + 8.0);
         let _ = writeln!(
             out,
-            "<g class=\"curtain\"><rect class=\"bg\" x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"{height}\"/>\
-             <path class=\"head\" d=\"M{LEFT} {top}v{height}\"/></g>",
+            "<clipPath id=\"plot\"><rect x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"{height}\"/></clipPath>",
+            RIGHT - LEFT + 2.0
+        );
+        let _ = writeln!(
+            out,
+            "<g clip-path=\"url(#plot)\"><g class=\"curtain\"><rect class=\"bg\" x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"{height}\"/>",
             WIDTH - LEFT - 2.0
         );
+        bands::grid(&mut out, &thinned);
+        let _ = writeln!(out, "<path class=\"head\" d=\"M{LEFT} {top}v{height}\"/></g></g>");
     }
     bands::frame(&mut out, &thinned, &axis, &escape(&frame.metric));
     if moving {
@@ -141,7 +150,8 @@ fn description(history: &History, frame: &Frame) -> String {
     let seconds = end.millis_since(start) / 1000;
     let most = history.points().map(|point| point.applied).max().unwrap_or_default();
     let changes = history.points().filter(|point| point.change != 0).count();
-    let mut reasons: Vec<&str> = history.reasons().iter().map(|(_, _, reason)| reason.word()).filter(|word| !word.is_empty()).collect();
+    let mut reasons: Vec<&str> =
+        history.reasons().iter().map(|(_, _, reason)| reason.word()).filter(|word| !word.is_empty()).collect();
     reasons.dedup();
     let told: Vec<&str> = frame.beats.iter().map(|beat| beat.text.as_str()).collect();
     format!(

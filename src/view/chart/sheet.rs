@@ -18,7 +18,8 @@ text{font:12px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fil
 .raw{stroke:var(--raw);stroke-width:2.2;stroke-dasharray:.1 4.6;stroke-linecap:round}.stab{stroke:var(--stab);stroke-width:1.8;stroke-dasharray:8 3 2 3}
 .applied{stroke:var(--applied);stroke-width:3.4}.run{fill:var(--run)}.held{fill:var(--held)}
 .max,.min{stroke:var(--dim);stroke-width:1;stroke-dasharray:2 3}
-.hatch{stroke:var(--lost);stroke-width:1.2;opacity:.55}.gap{fill:url(#hatch)}.gapword{fill:var(--lost);font-weight:600;text-anchor:middle}
+.hatch{stroke:var(--lost);stroke-width:1.2;opacity:.55}.gap{fill:url(#hatch)}.halo,.gapword{paint-order:stroke;stroke:var(--bg);stroke-width:4px;stroke-linejoin:round}\
+.gapword{fill:var(--lost);font-weight:600;text-anchor:middle}
 .Up{fill:var(--up)}.Bound{fill:var(--max)}.Window{fill:var(--window)}.Lost{fill:var(--lost)}.Free{fill:var(--ok);opacity:.3}.Other{fill:var(--dim)}
 .slash{stroke:var(--bg);stroke-width:1.4;opacity:.35}.tex{fill:url(#slash)}
 .word{fill:var(--bg);font-weight:600;font-size:11.5px;text-anchor:middle}
@@ -36,7 +37,7 @@ pub(super) fn motion(beats: &[(f64, String)]) -> String {
     let shown = REVEALED * 100.0;
     let mut out = format!(
         "@media(prefers-reduced-motion:no-preference){{.curtain{{display:inline;animation:reveal {LOOP_SECONDS}s linear infinite}}\n\
-         @keyframes reveal{{0%{{transform:none}}{shown}%{{transform:translateX({}px)}}{:.1}%,100%{{transform:translateX({}px);opacity:0}}}}\n",
+         @keyframes reveal{{0%{{transform:none;opacity:1}}{shown}%{{transform:translateX({}px);opacity:1}}{:.1}%,100%{{transform:translateX({}px);opacity:0}}}}\n",
         RIGHT - LEFT,
         shown + 0.1,
         RIGHT - LEFT

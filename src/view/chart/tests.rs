@@ -28,7 +28,18 @@ fn the_story_is_told_whole_and_small() {
             std::fs::write(std::path::Path::new(&dir).join(format!("{name}.svg")), &svg).unwrap();
         }
         assert!(svg.len() < 300_000, "{name}: {} bytes", svg.len());
-        for wanted in ["<title id=\"t\">Flyball scales", "✕ no data", "window holds", "at max", "▲ ", "▼ ", "max 10", "prefers-color-scheme:dark", "class=\"gap\"", "target × replicas"] {
+        for wanted in [
+            "<title id=\"t\">Flyball scales",
+            "✕ no data",
+            "window holds",
+            "at max",
+            "▲ ",
+            "▼ ",
+            "max 10",
+            "prefers-color-scheme:dark",
+            "class=\"gap\"",
+            "target × replicas",
+        ] {
             assert!(svg.contains(wanted), "{wanted} in {name}");
         }
         assert_eq!(svg.contains("@keyframes"), name == "animated");

@@ -192,8 +192,15 @@ fn pod_blocks(scene: &Scene<'_>, width: u16) -> Line<'static> {
     let mut spans = vec![Span::raw(format!("{:>w$} ", "pods", w = usize::from(MARGIN) - 1))];
     let room = usize::from(width).saturating_sub(usize::from(MARGIN) + words.chars().count());
     if (running.max(applied).max(max)) * 2 <= room {
-        let kinds = [("■ ", ready, Color::Green), ("□ ", starting, Color::Yellow), ("▪ ", leaving, Color::Red), ("· ", free, Color::DarkGray)];
-        spans.extend(kinds.iter().map(|(block, number, colour)| Span::styled(block.repeat(*number), scene.paint(*colour))));
+        let kinds = [
+            ("■ ", ready, Color::Green),
+            ("□ ", starting, Color::Yellow),
+            ("▪ ", leaving, Color::Red),
+            ("· ", free, Color::DarkGray),
+        ];
+        spans.extend(
+            kinds.iter().map(|(block, number, colour)| Span::styled(block.repeat(*number), scene.paint(*colour))),
+        );
     }
     spans.push(Span::raw(words));
     Line::from(spans)

@@ -25,7 +25,8 @@ type Stretch = Vec<(f64, f64)>;
 pub(super) fn metric(frame: &mut Frame<'_>, scene: &Scene<'_>, area: Rect) {
     let value = Look { colour: Color::Cyan, marker: Marker::Braille, graph: GraphType::Line };
     let target = Look { colour: Color::Yellow, marker: Marker::Dot, graph: GraphType::Scatter };
-    let lines = [(target, dots(scene, steps(scene, |point| point.target_total))), (value, slopes(scene, |point| point.value))];
+    let lines =
+        [(target, dots(scene, &steps(scene, |point| point.target_total))), (value, slopes(scene, |point| point.value))];
     let title = match scene.history.last() {
         Some(Point { value: Some(value), target_total: Some(target), .. }) => {
             format!(" {}: {value:.0} against {target:.0} ", scene.metric)
@@ -43,10 +44,10 @@ pub(super) fn replicas(frame: &mut Frame<'_>, scene: &Scene<'_>, area: Rect) {
     let line = |colour, marker| Look { colour, marker, graph: GraphType::Line };
     let whole = |pick: fn(&Point) -> Option<i32>| steps(scene, move |point| pick(point).map(f64::from));
     let lines = [
-        (scatter(Color::DarkGray, Marker::Braille), dots(scene, whole(|point| Some(point.max)))),
-        (scatter(Color::DarkGray, Marker::Braille), dots(scene, whole(|point| Some(point.min)))),
+        (scatter(Color::DarkGray, Marker::Braille), dots(scene, &whole(|point| Some(point.max)))),
+        (scatter(Color::DarkGray, Marker::Braille), dots(scene, &whole(|point| Some(point.min)))),
         (line(Color::Blue, Marker::Braille), whole(|point| point.stabilized)),
-        (scatter(Color::Magenta, Marker::Dot), dots(scene, whole(|point| point.raw))),
+        (scatter(Color::Magenta, Marker::Dot), dots(scene, &whole(|point| point.raw))),
         (line(Color::Green, Marker::HalfBlock), whole(|point| Some(point.applied))),
     ];
     let title = match scene.history.last() {
@@ -61,7 +62,8 @@ type Framing<'a> = (Rect, &'a str, &'a [(&'a str, Color, &'a str)]);
 
 fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>, framing: Framing<'_>, lines: &[(Look, Vec<Stretch>)]) {
     let (area, title, legend) = framing;
-    let top = lines.iter().flat_map(|(_, stretches)| stretches.iter().flatten()).map(|&(_, y)| y).fold(1.0, f64::max) * 1.08;
+    let top =
+        lines.iter().flat_map(|(_, stretches)| stretches.iter().flatten()).map(|&(_, y)| y).fold(1.0, f64::max) * 1.08;
     let datasets = lines
         .iter()
         .flat_map(|(look, stretches)| stretches.iter().map(move |stretch| (look, stretch)))
@@ -71,7 +73,9 @@ fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>, framing: Framing<'_>, lines: &
         .collect();
     let key: Vec<Span<'_>> = legend
         .iter()
-        .flat_map(|(name, colour, sample)| [Span::styled(format!(" {sample} "), scene.paint(*colour)), Span::raw(format!("{name} "))])
+        .flat_map(|(name, colour, sample)| {
+            [Span::styled(format!(" {sample} "), scene.paint(*colour)), Span::raw(format!("{name} "))]
+        })
         .collect();
     let block = Block::new()
         .borders(Borders::TOP)
@@ -83,7 +87,12 @@ fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>, framing: Framing<'_>, lines: &
         .block(block)
         .legend_position(None)
         .x_axis(Axis::default().bounds([0.0, f64::from(scene.span_seconds.max(1))]))
-        .y_axis(Axis::default().bounds([0.0, top]).labels([label(0.0), label(top / 1.08)]).style(scene.paint(Color::DarkGray)));
+        .y_axis(
+            Axis::default()
+                .bounds([0.0, top])
+                .labels([label(0.0), label(top / 1.08)])
+                .style(scene.paint(Color::DarkGray)),
+        );
     frame.render_widget(chart, area);
 }
 
@@ -133,7 +142,7 @@ fn visible(stretches: Vec<Stretch>) -> Vec<Stretch> {
 }
 
 /// Evenly spaced dots along steps, so that the line is told apart without colour.
-fn dots(scene: &Scene<'_>, stretches: Vec<Stretch>) -> Vec<Stretch> {
+fn dots(scene: &Scene<'_>, stretches: &[Stretch]) -> Vec<Stretch> {
     let spacing = f64::from(scene.span_seconds.max(1)) / 36.0;
     let along = |stretch: &Stretch| {
         let mut dots = Stretch::new();

@@ -19,7 +19,9 @@ fn scene(history: &History) -> Scene<'_> {
         now: history.last().map_or(Timestamp::from_millis(0), |point| point.at.plus_seconds(1)),
         span_seconds: 60,
         waterfall: Some("shop/web  2026-03-01 14:02:10Z    6 → 8\n  maxReplicas 8   → MaxReplicas  8\n".into()),
-        keys: [("s", "spike"), ("p", "Prometheus away/back"), ("q", "quit")].map(|(k, w)| (k.into(), w.into())).to_vec(),
+        keys: [("s", "spike"), ("p", "Prometheus away/back"), ("q", "quit")]
+            .map(|(k, w)| (k.into(), w.into()))
+            .to_vec(),
         colour: true,
     }
 }
@@ -35,7 +37,19 @@ fn eighty_by_twenty_four_is_enough() {
     let story = story();
     let text = drawn(&scene(&story), 80, 24);
     println!("{text}");
-    for wanted in ["flyball demo", "poll 2 s (15 s", "requests/s:", "replicas:", "window holds", "no data", "pods", "ready, 2 to 10", "s  spike", "quit", "decisions"] {
+    for wanted in [
+        "flyball demo",
+        "poll 2 s (15 s",
+        "requests/s:",
+        "replicas:",
+        "window holds",
+        "no data",
+        "pods",
+        "ready, 2 to 10",
+        "s  spike",
+        "quit",
+        "decisions",
+    ] {
         assert!(text.contains(wanted), "{wanted} in\n{text}");
     }
 }
@@ -64,7 +78,9 @@ fn a_missing_metric_is_said_and_drawn_as_a_gap() {
 fn every_size_is_drawn_without_panic() {
     let (story, empty) = (story(), History::new(5));
     for history in [&story, &empty] {
-        for (width, height) in [(1, 1), (20, 5), (40, 16), (41, 17), (80, 24), (79, 35), (120, 40), (300, 100), (500, 2), (2, 200)] {
+        for (width, height) in
+            [(1, 1), (20, 5), (40, 16), (41, 17), (80, 24), (79, 35), (120, 40), (300, 100), (500, 2), (2, 200)]
+        {
             let mut scene = scene(history);
             assert!(!drawn(&scene, width, height).is_empty(), "{width}x{height}");
             scene.span_seconds = 0;
@@ -82,7 +98,15 @@ fn extreme_points_do_not_panic() {
         for (index, point) in whole.points().take(4).enumerate() {
             let at = Timestamp::from_millis(if index == 0 { i64::MIN } else { point.at.as_millis() });
             let value = Some(if index % 2 == 0 { f64::MAX } else { f64::MIN });
-            history.push(Point { at, value, applied: extreme, running: i32::MAX, max: extreme, change: extreme, ..point.clone() });
+            history.push(Point {
+                at,
+                value,
+                applied: extreme,
+                running: i32::MAX,
+                max: extreme,
+                change: extreme,
+                ..point.clone()
+            });
         }
         assert!(!drawn(&scene(&history), 80, 24).is_empty());
     }
@@ -95,5 +119,7 @@ fn without_colour_nothing_is_coloured() {
     scene.colour = false;
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     terminal.draw(|frame| draw(frame, &scene)).unwrap();
-    assert!(terminal.backend().buffer().content().iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+    assert!(
+        terminal.backend().buffer().content().iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset)
+    );
 }

@@ -105,7 +105,12 @@ fn combined(decision: &LastDecision) -> Option<Step> {
         if limited(decision, word) && recommended == current {
             let name = failing(decision).map_or_else(|| "a metric".to_owned(), |proposal| safe(&proposal.name));
             let tag = if word == "PartialData" { "PartialData" } else { "MetricUnavailable" };
-            return tagged(format!("{name} is not whole, so nothing is lowered: replicas untouched"), tag, current, Tone::Bad);
+            return tagged(
+                format!("{name} is not whole, so nothing is lowered: replicas untouched"),
+                tag,
+                current,
+                Tone::Bad,
+            );
         }
     }
     let winner = safe(decision.metric_name.as_deref().unwrap_or("the highest"));
@@ -148,8 +153,12 @@ fn rate(decision: &LastDecision) -> Option<Step> {
     let reach = if up { "at most" } else { "at least" };
     let rule = match &rate.policy {
         _ if rate.select_policy == "Disabled" => format!("behavior.{side} is disabled, so the size stays"),
-        Some(policy) => format!("behavior.{side}: {}{}, so {reach} {}", select(rate), safe(policy), rate.replicas.max(0)),
-        None => format!("without behavior one step at most doubles the size or reaches 4, so {reach} {}", rate.replicas),
+        Some(policy) => {
+            format!("behavior.{side}: {}{}, so {reach} {}", select(rate), safe(policy), rate.replicas.max(0))
+        }
+        None => {
+            format!("without behavior one step at most doubles the size or reaches 4, so {reach} {}", rate.replicas)
+        }
     };
     if before == after {
         return Some(step(rule, after, Tone::Quiet));
@@ -258,7 +267,8 @@ fn lift_rate(decision: &LastDecision) -> String {
         Some(rate) if rate.policy.is_none() => format!("set behavior.{side} policies"),
         _ => format!("loosen behavior.{side}.policies"),
     };
-    let free = before_rate(decision).map(|free| free.clamp(decision.min_replicas, decision.max_replicas.max(decision.min_replicas)));
+    let free = before_rate(decision)
+        .map(|free| free.clamp(decision.min_replicas, decision.max_replicas.max(decision.min_replicas)));
     let wish = free.map_or_else(String::new, |free| format!(" ({free} would be applied now)"));
     format!("To lift: {how}{wish}.")
 }

@@ -112,7 +112,8 @@ fn all() -> Vec<(&'static str, LastDecision)> {
     made.rate_limit = limit("Down", 6, Some("25 Percent in 60 s"));
     cases.push(("down", made));
     let mut made = falling(&["ScaleDownPolicy"]);
-    made.rate_limit = Some(RateLimitRecord { direction: "Down".into(), replicas: 8, select_policy: "Disabled".into(), policy: None });
+    made.rate_limit =
+        Some(RateLimitRecord { direction: "Down".into(), replicas: 8, select_policy: "Disabled".into(), policy: None });
     cases.push(("disabled down", made));
     let mut made = decision(3, 2, &["MinReplicas"]);
     made.proposals = vec![proposal("http_rps", Some("80"), Some(1))];
@@ -137,14 +138,19 @@ fn all() -> Vec<(&'static str, LastDecision)> {
     made.proposals[0].message = Some("Prometheus warned: one store did not answer".into());
     (made.recommended_replicas, made.stabilized_replicas) = (Some(6), Some(6));
     cases.push(("partial", made));
-    let bare = |current, desired, word: &str| LastDecision { proposals: vec![], metric_name: None, ..decision(current, desired, &[word]) };
+    let bare = |current, desired, word: &str| LastDecision {
+        proposals: vec![],
+        metric_name: None,
+        ..decision(current, desired, &[word])
+    };
     cases.push(("off", bare(0, 0, "ScalingDisabled")));
     cases.push(("paused", bare(6, 6, "Paused")));
     cases.push(("paused at", bare(6, 4, "Paused")));
     cases.push(("above", bare(12, 8, "MaxReplicas")));
     cases.push(("below", bare(1, 2, "MinReplicas")));
     let mut made = rising();
-    (made.max_replicas, made.desired_replicas, made.limited_by, made.rate_limit) = (20, 13, vec!["DryRun".into()], None);
+    (made.max_replicas, made.desired_replicas, made.limited_by, made.rate_limit) =
+        (20, 13, vec!["DryRun".into()], None);
     cases.push(("dry", made.clone()));
     made.limited_by = vec![];
     cases.push(("free", made));
