@@ -1,6 +1,6 @@
 //! Words and numbers as people read them. Owns what makes foreign text safe for a terminal; must not know what the text means.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use jiff::Timestamp;
 
 use crate::api::quantity::Quantity;
 use crate::engine::Milli;
@@ -37,14 +37,14 @@ pub fn number(quantity: &Quantity) -> Option<f64> {
 
 /// The time of day in UTC: `14:03:20Z`.
 #[must_use]
-pub fn time_of_day(time: &Time) -> String {
-    time.0.strftime("%H:%M:%SZ").to_string()
+pub fn time_of_day(time: Timestamp) -> String {
+    time.strftime("%H:%M:%SZ").to_string()
 }
 
 /// Date and time in UTC: `2026-03-01 14:03:20Z`.
 #[must_use]
-pub fn date_and_time(time: &Time) -> String {
-    time.0.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+pub fn date_and_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// `text`, safe for a terminal and ended by a full stop.

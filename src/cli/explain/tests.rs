@@ -135,3 +135,29 @@ async fn a_kubeconfig_that_is_not_there_is_named() {
     };
     assert_eq!(run(args).await.unwrap_err().to_string(), "cannot read kubeconfig /nowhere/config");
 }
+
+#[tokio::test]
+async fn a_cluster_that_does_not_answer_and_a_context_that_is_not_there_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config");
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "a",
+        // Port 1 of the loopback refuses at once.
+        "clusters": [{"name": "a", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "a", "user": {}}],
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a", "namespace": "shop"}}],
+    });
+    std::fs::write(&path, config.to_string()).unwrap();
+    let mut args = ExplainArgs {
+        name: "web".into(),
+        namespace: None,
+        output: Output::Text,
+        context: None,
+        kubeconfig: Some(path),
+    };
+    let error = run(args.clone()).await.unwrap_err().to_string();
+    assert!(error.starts_with("the API server could not be asked: ") && error.contains("refused"), "{error}");
+    args.context = Some("b".into());
+    let error = run(args).await.unwrap_err().to_string();
+    assert_eq!(error, "kubeconfig has no usable context `b`; see `kubectl config get-contexts`");
+}

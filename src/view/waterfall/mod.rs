@@ -61,7 +61,7 @@ pub fn waterfall(subject: &Subject, decision: &LastDecision, style: Style) -> St
         "Up" | "Down" => format!("{} → {}", decision.current_replicas, decision.desired_replicas),
         _ => format!("stays {}", decision.desired_replicas),
     };
-    let head = format!("{}  {}", safe(&subject.name), date_and_time(&decision.time));
+    let head = format!("{}  {}", safe(&subject.name), date_and_time(decision.time.0));
     push(&mut out, &padded(&head, &change), Tone::Result, style);
     for step in steps::steps(subject, decision) {
         draw(&mut out, &step, style);

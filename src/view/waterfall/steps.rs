@@ -98,7 +98,7 @@ fn combined(decision: &LastDecision) -> Option<Step> {
             let text = format!("{current} is below minReplicas {min}: goes there at once, metrics unasked");
             return tagged(text, "MinReplicas", min, Tone::Limit);
         }
-        let text = "no recommendation without this metric, so the replicas are untouched".to_owned();
+        let text = "no recommendation without a value, so the replicas are untouched".to_owned();
         return tagged(text, "MetricUnavailable", current, Tone::Bad);
     };
     for word in ["MetricUnavailable", "PartialData"] {
@@ -124,7 +124,7 @@ fn window(decision: &LastDecision) -> Option<Step> {
         return (decision.recommended_replicas != Some(stabilized))
             .then(|| step("stabilization".to_owned(), stabilized, Tone::Limit));
     };
-    let until = held.until.as_ref().map_or_else(String::new, |until| format!(" until {}", time_of_day(until)));
+    let until = held.until.as_ref().map_or_else(String::new, |until| format!(" until {}", time_of_day(until.0)));
     let text = format!("scale{} window of {} s: holds {stabilized}{until}", safe(&held.direction), held.window_seconds);
     Some(Step { text, tag: Some("StabilizationWindow"), number: Some(stabilized), tone: Tone::Limit })
 }
@@ -221,7 +221,7 @@ pub(super) fn closing(decision: &LastDecision) -> Option<String> {
     if let Some(held) = &decision.stabilization {
         let size = decision.stabilized_replicas.unwrap_or(decision.desired_replicas);
         let until = match &held.until {
-            Some(until) => time_of_day(until),
+            Some(until) => time_of_day(until.0),
             None => format!("a whole window of {} s was seen", held.window_seconds),
         };
         let asked = recommended.map_or_else(String::new, |number| format!("; metrics ask for {number}"));

@@ -308,7 +308,7 @@ shop/web  2026-03-01 14:02:10Z                                          stays 6
 shop/web  2026-03-01 14:02:10Z                                          stays 6
   http_rps: no value (EmptyResult): the query returned no series; does        -
     the app export http_requests_total?
-  no recommendation without this metric, so the      → MetricUnavailable      6
+  no recommendation without a value, so the          → MetricUnavailable      6
     replicas are untouched
   held: Deployment/web stays as it is                                         6
   To lift: mend http_rps (EmptyResult); nothing is lowered until it is whole.
