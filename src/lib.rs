@@ -5,6 +5,8 @@
 //! people look at; `telemetry` logs and metrics; `cli` one file per command. Imports point one way: see ARCHITECTURE.md.
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod sources;
+pub mod view;

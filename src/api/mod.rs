@@ -1,5 +1,15 @@
 //! What users write and read: the custom resource `scalingpolicies.flyball.dev/v1alpha1`, its rules, defaults, conditions and reasons,
 //! and the one conversion into `engine::Policy`. Must not do IO.
 
+pub mod behavior;
+pub mod crd;
+pub mod metrics;
 pub mod quantity;
+pub mod resolve;
+mod resolve_behavior;
+mod rules;
+pub mod spec;
 pub mod status;
+
+pub use spec::{FIELD_MANAGER, GROUP, ScalingPolicy, ScalingPolicySpec, VERSION};
+pub use status::ScalingPolicyStatus;
