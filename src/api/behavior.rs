@@ -50,7 +50,8 @@ pub struct RulesSpec {
     pub tolerance: Option<Quantity>,
 }
 
-/// Which of several rate policies counts.
+/// Which policy counts: Max, the one that permits the largest change; Min, the smallest; Disabled, no scaling in this direction. Default: Max.
+// The schema of an optional enum keeps this text and not that of the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SelectPolicy {
     /// The one that permits the largest change.
@@ -65,7 +66,7 @@ pub enum SelectPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RatePolicySpec {
-    /// The unit of value: Pods, a number of replicas; Percent, a share of the replicas at the start of the period.
+    /// The unit of value: Pods, a number of replicas; Percent, a share of the replicas at the start of the period. No default.
     #[serde(rename = "type")]
     pub kind: RateKindSpec,
     /// The change that is permitted. No default; replicas or percent, greater than 0.

@@ -107,20 +107,11 @@ pub(super) struct Problems(pub(super) Vec<Problem>);
 
 impl Problems {
     pub(super) fn invalid(&mut self, field: &str, value: impl fmt::Display, fix: impl Into<String>) {
-        self.add(field, &value, fix.into(), INVALID);
+        self.0.push(Problem { field: field.to_owned(), value: quoted(&value), fix: fix.into(), reason: INVALID });
     }
 
     fn unsupported(&mut self, field: &str, value: impl fmt::Display, fix: impl Into<String>) {
-        self.add(field, &value, fix.into(), UNSUPPORTED);
-    }
-
-    fn add(&mut self, field: &str, value: &dyn fmt::Display, fix: String, reason: &'static str) {
-        let mut value: String = value.to_string();
-        if let Some((end, _)) = value.char_indices().nth(MAX_QUOTED_CHARS) {
-            value.truncate(end);
-            value.push('…');
-        }
-        self.0.push(Problem { field: field.to_owned(), value, fix, reason });
+        self.0.push(Problem { field: field.to_owned(), value: quoted(&value), fix: fix.into(), reason: UNSUPPORTED });
     }
 
     pub(super) fn range(&mut self, field: &str, value: i32, bounds: std::ops::RangeInclusive<i32>) {
@@ -132,6 +123,16 @@ impl Problems {
             );
         }
     }
+}
+
+/// `value` as a message repeats it.
+fn quoted(value: &dyn fmt::Display) -> String {
+    let mut text = value.to_string();
+    if let Some((end, _)) = text.char_indices().nth(MAX_QUOTED_CHARS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// Converts a policy, or tells everything that keeps it from being one.

@@ -174,7 +174,7 @@ pub(super) fn metric_name(policy: &Policy, index: usize) -> &str {
 pub(super) fn short(value: Milli) -> String {
     let thousandths = value.get();
     let magnitude = thousandths.unsigned_abs();
-    if magnitude < 1000 || magnitude % 1000 == 0 {
+    if magnitude < 1000 || magnitude.is_multiple_of(1000) {
         return value.to_string();
     }
     let (step, digits) = match magnitude {

@@ -129,6 +129,7 @@ fn decided<'a>(policy: &'a Policy, trace: &'a Trace, write: WriteResult<'a>) -> 
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // a table
 fn the_sentence_tells_the_arithmetic() {
     let down = |policy, select| RateLimit { direction: Direction::Down, replicas: 3, select, policy };
     let percent = RatePolicy { kind: RateKind::Percent, value: 50, period_seconds: 60 };
@@ -254,6 +255,7 @@ fn the_record_holds_every_step() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // a table
 fn conditions_speak_as_hpa_does() {
     use WriteResult::{NotNeeded, Written};
     let broken = WriteResult::Failed { message: "the API server refused" };
