@@ -5,15 +5,13 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::behavior::{MAX_PERIOD_SECONDS, MAX_WINDOW_SECONDS};
+
 use super::quantity::Quantity;
 use super::rules;
 
 /// Most rate policies of one direction: more than anybody has been seen to use, and a bound for the cost of the CEL rules.
 pub const MAX_RATE_POLICIES: usize = 16;
-/// Longest stabilization window in seconds (HPA rule).
-pub const MAX_WINDOW_SECONDS: i32 = 3600;
-/// Longest period of a rate policy in seconds (HPA rule).
-pub const MAX_PERIOD_SECONDS: i32 = 1800;
 
 /// How fast and how late to scale, each direction by itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]

@@ -145,7 +145,7 @@ pub fn resolve(policy: &ScalingPolicy) -> Result<Resolved, InvalidSpec> {
     let target = target_ref(&spec.scale_target_ref, &mut problems);
     bounds(policy, &mut problems);
     let (metrics, queries) = metrics(&spec.metrics, &mut problems);
-    let behavior = spec.behavior.as_ref().map(|spec| behavior(spec, &mut problems));
+    let behavior = spec.behavior.as_ref().and_then(|spec| behavior(spec, &mut problems));
     problems.range("spec.pollingPeriodSeconds", spec.polling_period_seconds, 1..=MAX_POLLING_PERIOD_SECONDS);
     let mode = mode(policy, &mut problems);
     if !problems.0.is_empty() {
