@@ -2,8 +2,10 @@
 //! and the one conversion into `engine::Policy`. Must not do IO.
 
 pub mod behavior;
+pub mod conditions;
 pub mod crd;
 pub mod metrics;
+pub mod publish;
 pub mod quantity;
 pub mod resolve;
 mod resolve_behavior;
