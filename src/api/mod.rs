@@ -7,11 +7,13 @@ pub mod crd;
 pub mod metrics;
 pub mod publish;
 pub mod quantity;
+pub mod query;
 pub mod resolve;
 mod resolve_behavior;
 mod rules;
 pub mod spec;
 pub mod status;
 
+pub use resolve::{InvalidSpec, Resolved, TargetRef, resolve};
 pub use spec::{FIELD_MANAGER, GROUP, ScalingPolicy, ScalingPolicySpec, VERSION};
 pub use status::ScalingPolicyStatus;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::query::{MetricQuery, SeriesRule};
 use crate::engine::policy::DEFAULT_DOWNSCALE_WINDOW_SECONDS;
 use crate::engine::{Metric, Mode, Policy, Target};
-use crate::sources::{MetricQuery, SeriesRule};
 
 use super::metrics::{
     MAX_QUERY_LENGTH, MAX_SAMPLE_AGE_SECONDS, MetricKind, MetricSpec, MetricTarget, PrometheusMetric, SeriesSpec,

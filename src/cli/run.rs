@@ -15,7 +15,7 @@ use super::UsageError;
 use crate::clock::SystemClock;
 use crate::cluster::client::{Clients, RequestObserver};
 use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
-use crate::sources::prometheus::{HttpTransport, PrometheusSource};
+use crate::sources::prometheus::{Limits, PrometheusSource};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::{Metrics, http};
 
@@ -102,8 +102,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let why = "--leader-elect is not built yet; run a single replica without it";
         return Err(UsageError(why.into()).into());
     }
-    let transport =
-        HttpTransport::new(&prometheus_url).map_err(|error| UsageError(format!("--prometheus-url: {error}")))?;
+    let source = PrometheusSource::connect(&prometheus_url, Limits::default())
+        .map_err(|error| UsageError(format!("--prometheus-url: {error}")))?;
     let metrics = Arc::new(Metrics::new());
     let config = configuration(kubeconfig, context).await?;
     let observed = metrics.clone();
@@ -111,7 +111,6 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let clients = Clients::connect(&config, &observe).context("the API server's client could not be made")?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        prometheus = transport.address(),
         kubernetes = %config.cluster_url,
         namespace = watch_namespace.as_deref().unwrap_or("*"),
         concurrency,
@@ -119,8 +118,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     );
     let settings = Settings { namespace: watch_namespace, concurrency, instance: instance() };
     let policies = clients.reads.clone();
-    let controller =
-        Controller::new((clients, PrometheusSource::new(transport), SystemClock), metrics.clone(), settings);
+    let controller = Controller::new((clients, source, SystemClock), metrics.clone(), settings);
     let servers =
         Servers::start(metrics, controller.health(), (metrics_bind_address, health_probe_bind_address)).await?;
     let cancel = CancellationToken::new();

@@ -75,8 +75,8 @@ impl ClusterError {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::InvalidApiVersion { .. } => "InvalidApiVersion",
-            Self::UnknownKind { .. } => "UnknownKind",
-            Self::NotScalable { .. } => "NotScalable",
+            Self::UnknownKind { .. } => "TargetKindUnknown",
+            Self::NotScalable { .. } => "TargetNotScalable",
             Self::NotFound { .. } => "TargetNotFound",
             Self::Conflict => "Conflict",
             Self::Forbidden { .. } => "Forbidden",

@@ -30,7 +30,14 @@ pub(super) enum Write {
     /// It took it.
     Done(Rescale),
     /// It did not, or never answered.
-    Failed(Rescale, ClusterError),
+    Failed {
+        /// What was asked for.
+        rescale: Rescale,
+        /// Why not.
+        error: ClusterError,
+        /// The same in words.
+        message: String,
+    },
 }
 
 /// Decides on `observation` and writes the result where one is due.
@@ -43,7 +50,7 @@ pub(super) async fn decide_and_act<M: MetricSource, C: Clock>(
     let before = state.clone();
     let (state, decision) = engine::decide(&resolved.policy, state, &observation);
     let write = write(context, (subject, resolved), &decision, &seen).await;
-    if !matches!(write, Write::Failed(_, ClusterError::Conflict)) {
+    if !matches!(write, Write::Failed { error: ClusterError::Conflict, .. }) {
         return Acted { decision, state, write, ready_replicas: seen.replicas.ready };
     }
     // Somebody changed the workload between our look and our write. Their number may be wiser than ours: decide anew from it.
@@ -70,6 +77,6 @@ async fn write<M: MetricSource, C: Clock>(
     let rescale = Rescale { from: decision.trace.current_replicas, to: replicas, at: decision.trace.at };
     match context.scales.write(&subject.key.namespace, &resolved.target, (replicas, seen)).await {
         Ok(_written) => Write::Done(rescale),
-        Err(error) => Write::Failed(rescale, error),
+        Err(error) => Write::Failed { rescale, message: error.to_string(), error },
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use super::schedule::PolicyId;
+use crate::api::spec::{DEFAULT_POLLING_PERIOD_SECONDS, PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION};
 use crate::api::{self, InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus};
 use crate::engine::{Rescale, State, Timestamp};
 use crate::telemetry::PolicyKey;
@@ -107,7 +108,7 @@ impl Registry {
             annotations: object
                 .annotations()
                 .iter()
-                .filter(|(name, _)| name.starts_with(api::ANNOTATION_PREFIX))
+                .filter(|(name, _)| [PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION].contains(&name.as_str()))
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
         };
@@ -170,7 +171,7 @@ impl Subject {
     /// The polling period in milliseconds; the default where the spec is invalid.
     #[must_use]
     pub fn period_millis(&self) -> u64 {
-        let seconds = self.resolved.as_ref().map_or(api::DEFAULT_POLLING_PERIOD_SECONDS, |r| r.polling_period_seconds);
+        let seconds = self.resolved.as_ref().map_or(DEFAULT_POLLING_PERIOD_SECONDS, |r| r.polling_period_seconds);
         u64::try_from(seconds).unwrap_or(1).max(1) * 1000
     }
 }

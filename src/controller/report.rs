@@ -25,7 +25,12 @@ pub(super) enum Finding<'a> {
     /// The spec cannot be used.
     Invalid(&'a InvalidSpec),
     /// The target's size could not be read.
-    Unreadable(&'a Resolved, &'a ClusterError),
+    Unreadable {
+        /// What was in the way.
+        error: &'a ClusterError,
+        /// The same in words.
+        message: String,
+    },
     /// A decision was made, and carried out as far as that went.
     Decided(&'a Resolved, Acted),
 }
@@ -38,14 +43,14 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
     finding: Finding<'_>,
 ) {
     let status = {
-        let situation = situation(&finding, memory);
+        let situation = situation(&finding);
         publish::status(memory.status.as_deref(), subject.generation, situation, context.clock.now())
     };
     tell_conditions(context, subject, memory.status.as_deref(), &status);
     let status = Arc::new(status);
     match finding {
         Finding::Invalid(invalid) => context.metrics.sync_failed(invalid.reason()),
-        Finding::Unreadable(_, error) => context.metrics.sync_failed(error.reason()),
+        Finding::Unreadable { error, .. } => context.metrics.sync_failed(error.reason()),
         Finding::Decided(resolved, acted) => {
             tell_rescale(context, subject, resolved, (&acted, &status));
             count(context, &acted);
@@ -65,11 +70,11 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
     publish_status(context, subject, memory, status).await;
 }
 
-fn situation<'a>(finding: &'a Finding<'_>, memory: &Memory) -> Situation<'a> {
+fn situation<'a>(finding: &'a Finding<'_>) -> Situation<'a> {
     match finding {
         Finding::Invalid(invalid) => Situation::InvalidSpec(invalid),
-        Finding::Unreadable(_, error) => {
-            Situation::TargetFailed { reason: error.reason(), message: error.to_string(), terminal: error.terminal() }
+        Finding::Unreadable { error, message } => {
+            Situation::TargetFailed { reason: error.reason(), message, terminal: error.terminal() }
         }
         Finding::Decided(resolved, acted) => Situation::Decided {
             policy: &resolved.policy,
@@ -77,9 +82,8 @@ fn situation<'a>(finding: &'a Finding<'_>, memory: &Memory) -> Situation<'a> {
             write: match &acted.write {
                 Write::NotNeeded => WriteResult::NotNeeded,
                 Write::Done(_) => WriteResult::Written,
-                Write::Failed(_, error) => WriteResult::Failed(error.to_string()),
+                Write::Failed { message, .. } => WriteResult::Failed { message },
             },
-            last_scale: memory.last_scale,
         },
     }
 }
@@ -174,7 +178,7 @@ fn count<M: MetricSource, C: Clock>(context: &Context<M, C>, acted: &Acted) {
             let direction = if rescale.to > rescale.from { Direction::Up } else { Direction::Down };
             context.metrics.rescaled(direction);
         }
-        Write::Failed(_, error) => context.metrics.sync_failed(error.reason()),
+        Write::Failed { error, .. } => context.metrics.sync_failed(error.reason()),
         Write::NotNeeded => {}
     }
     if let Outcome::MetricsFailed { .. } = acted.decision.trace.outcome {

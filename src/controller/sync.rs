@@ -25,7 +25,13 @@ pub(super) async fn sync<M: MetricSource, C: Clock>(
         }
         Ok(resolved) => match context.scales.read(&subject.key.namespace, &resolved.target).await {
             Err(error) => {
-                report::report(&context, &subject, &mut memory, Finding::Unreadable(resolved, &error)).await;
+                report::report(
+                    &context,
+                    &subject,
+                    &mut memory,
+                    Finding::Unreadable { message: error.to_string(), error: &error },
+                )
+                .await;
                 true
             }
             Ok(seen) => pass(&context, (&subject, resolved), &mut memory, seen).await,
@@ -47,7 +53,7 @@ async fn pass<M: MetricSource, C: Clock>(
     let state = std::mem::take(&mut memory.state);
     let acted = act::decide_and_act(context, (subject, resolved), state, (seen, observation)).await;
     remember(resolved, memory, &acted);
-    let failed = matches!(acted.write, Write::Failed(..))
+    let failed = matches!(acted.write, Write::Failed { .. })
         || matches!(
             acted.decision.trace.outcome,
             Outcome::MetricsFailed { .. } | Outcome::Valid { degraded: true, .. }
@@ -73,7 +79,7 @@ fn remember(resolved: &Resolved, memory: &mut Memory, acted: &Acted) {
             memory.state.record_rescale(&resolved.policy, *rescale);
             memory.last_scale = Some(rescale.at);
         }
-        Write::Failed(rescale, error) if error.outcome_unknown() => memory.unconfirmed = Some(*rescale),
-        Write::Failed(..) | Write::NotNeeded => {}
+        Write::Failed { rescale, error, .. } if error.outcome_unknown() => memory.unconfirmed = Some(*rescale),
+        Write::Failed { .. } | Write::NotNeeded => {}
     }
 }
