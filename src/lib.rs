@@ -7,7 +7,11 @@
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
+pub mod controller;
 pub mod engine;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod sources;
+pub mod telemetry;
+pub mod view;

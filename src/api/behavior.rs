@@ -5,15 +5,13 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::behavior::{MAX_PERIOD_SECONDS, MAX_WINDOW_SECONDS};
+
 use super::quantity::Quantity;
 use super::rules;
 
 /// Most rate policies of one direction: more than anybody has been seen to use, and a bound for the cost of the CEL rules.
 pub const MAX_RATE_POLICIES: usize = 16;
-/// Longest stabilization window in seconds (HPA rule).
-pub const MAX_WINDOW_SECONDS: i32 = 3600;
-/// Longest period of a rate policy in seconds (HPA rule).
-pub const MAX_PERIOD_SECONDS: i32 = 1800;
 
 /// How fast and how late to scale, each direction by itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -50,7 +48,8 @@ pub struct RulesSpec {
     pub tolerance: Option<Quantity>,
 }
 
-/// Which of several rate policies counts.
+/// Which policy counts: Max, the one that permits the largest change; Min, the smallest; Disabled, no scaling in this direction. Default: Max.
+// The schema of an optional enum keeps this text and not that of the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SelectPolicy {
     /// The one that permits the largest change.
@@ -65,7 +64,7 @@ pub enum SelectPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RatePolicySpec {
-    /// The unit of value: Pods, a number of replicas; Percent, a share of the replicas at the start of the period.
+    /// The unit of value: Pods, a number of replicas; Percent, a share of the replicas at the start of the period. No default.
     #[serde(rename = "type")]
     pub kind: RateKindSpec,
     /// The change that is permitted. No default; replicas or percent, greater than 0.

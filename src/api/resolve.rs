@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::query::{MetricQuery, SeriesRule};
 use crate::engine::policy::DEFAULT_DOWNSCALE_WINDOW_SECONDS;
 use crate::engine::{Metric, Mode, Policy, Target};
-use crate::sources::{MetricQuery, SeriesRule};
 
 use super::metrics::{
     MAX_QUERY_LENGTH, MAX_SAMPLE_AGE_SECONDS, MetricKind, MetricSpec, MetricTarget, PrometheusMetric, SeriesSpec,
@@ -107,20 +107,11 @@ pub(super) struct Problems(pub(super) Vec<Problem>);
 
 impl Problems {
     pub(super) fn invalid(&mut self, field: &str, value: impl fmt::Display, fix: impl Into<String>) {
-        self.add(field, &value, fix.into(), INVALID);
+        self.0.push(Problem { field: field.to_owned(), value: quoted(&value), fix: fix.into(), reason: INVALID });
     }
 
     fn unsupported(&mut self, field: &str, value: impl fmt::Display, fix: impl Into<String>) {
-        self.add(field, &value, fix.into(), UNSUPPORTED);
-    }
-
-    fn add(&mut self, field: &str, value: &dyn fmt::Display, fix: String, reason: &'static str) {
-        let mut value: String = value.to_string();
-        if let Some((end, _)) = value.char_indices().nth(MAX_QUOTED_CHARS) {
-            value.truncate(end);
-            value.push('…');
-        }
-        self.0.push(Problem { field: field.to_owned(), value, fix, reason });
+        self.0.push(Problem { field: field.to_owned(), value: quoted(&value), fix: fix.into(), reason: UNSUPPORTED });
     }
 
     pub(super) fn range(&mut self, field: &str, value: i32, bounds: std::ops::RangeInclusive<i32>) {
@@ -134,6 +125,16 @@ impl Problems {
     }
 }
 
+/// `value` as a message repeats it.
+fn quoted(value: &dyn fmt::Display) -> String {
+    let mut text = value.to_string();
+    if let Some((end, _)) = text.char_indices().nth(MAX_QUOTED_CHARS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 /// Converts a policy, or tells everything that keeps it from being one.
 ///
 /// # Errors
@@ -144,7 +145,7 @@ pub fn resolve(policy: &ScalingPolicy) -> Result<Resolved, InvalidSpec> {
     let target = target_ref(&spec.scale_target_ref, &mut problems);
     bounds(policy, &mut problems);
     let (metrics, queries) = metrics(&spec.metrics, &mut problems);
-    let behavior = spec.behavior.as_ref().map(|spec| behavior(spec, &mut problems));
+    let behavior = spec.behavior.as_ref().and_then(|spec| behavior(spec, &mut problems));
     problems.range("spec.pollingPeriodSeconds", spec.polling_period_seconds, 1..=MAX_POLLING_PERIOD_SECONDS);
     let mode = mode(policy, &mut problems);
     if !problems.0.is_empty() {

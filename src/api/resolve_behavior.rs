@@ -1,70 +1,76 @@
-//! `spec.behavior` into the engine's rules. Part of `resolve`.
+//! `spec.behavior` into the engine's rules. Part of `resolve`: owns the path and the value of a mistake; what is filled in and what is
+//! refused is `engine::behavior`'s.
 
-use crate::engine::{Behavior, RateKind, RatePolicy, Rules, Select};
+use crate::engine::behavior::{BehaviorDraft, FieldName, Invalid, PolicyDraft, RulesDraft, Word, complete};
+use crate::engine::{Behavior, Direction, RateKind, Select};
 
-use super::behavior::{
-    BehaviorSpec, MAX_PERIOD_SECONDS, MAX_RATE_POLICIES, MAX_WINDOW_SECONDS, RateKindSpec, RulesSpec, SelectPolicy,
-};
+use super::behavior::{BehaviorSpec, MAX_RATE_POLICIES, RateKindSpec, RulesSpec, SelectPolicy};
 use super::resolve::Problems;
 
-/// HPA's policies of growing where none are named.
-const DEFAULT_UP: [RatePolicy; 2] = [
-    RatePolicy { kind: RateKind::Pods, value: 4, period_seconds: 15 },
-    RatePolicy { kind: RateKind::Percent, value: 100, period_seconds: 15 },
-];
-/// HPA's policy of shrinking where none is named.
-const DEFAULT_DOWN: [RatePolicy; 1] = [RatePolicy { kind: RateKind::Percent, value: 100, period_seconds: 15 }];
-
-/// Both directions, each completed field by field once `behavior` is there at all (HPA rule).
-pub(super) fn behavior(spec: &BehaviorSpec, problems: &mut Problems) -> Behavior {
-    let up = spec.scale_up.clone().unwrap_or_default();
-    let down = spec.scale_down.clone().unwrap_or_default();
-    let mut up = rules(&up, "spec.behavior.scaleUp", &DEFAULT_UP, problems);
-    up.window_seconds = up.window_seconds.or(Some(0));
-    let down = rules(&down, "spec.behavior.scaleDown", &DEFAULT_DOWN, problems);
-    Behavior { up, down }
+/// Both directions, completed and checked; `None` where something is wrong, which is then among `problems`.
+pub(super) fn behavior(spec: &BehaviorSpec, problems: &mut Problems) -> Option<Behavior> {
+    let mut draft_of = |rules: &Option<RulesSpec>, path: &str| {
+        rules.as_ref().map(|rules| draft(rules, &format!("spec.behavior.{path}"), problems))
+    };
+    let draft =
+        BehaviorDraft { up: draft_of(&spec.scale_up, "scaleUp"), down: draft_of(&spec.scale_down, "scaleDown") };
+    match complete(draft) {
+        Ok(behavior) => Some(behavior),
+        Err(found) => {
+            for invalid in found {
+                let path = format!("spec.behavior.{}", invalid.field);
+                problems.invalid(&path, value(spec, &invalid), invalid.problem.to_string());
+            }
+            None
+        }
+    }
 }
 
-fn rules(spec: &RulesSpec, path: &str, default: &[RatePolicy], problems: &mut Problems) -> Rules {
-    if let Some(seconds) = spec.stabilization_window_seconds {
-        problems.range(&format!("{path}.stabilizationWindowSeconds"), seconds, 0..=MAX_WINDOW_SECONDS);
-    }
-    let select = match spec.select_policy {
-        None | Some(SelectPolicy::Max) => Select::Max,
-        Some(SelectPolicy::Min) => Select::Min,
-        Some(SelectPolicy::Disabled) => Select::Disabled,
-    };
-    let mut policies = Vec::new();
-    for (index, policy) in spec.policies.iter().flatten().enumerate().take(MAX_RATE_POLICIES) {
-        let path = format!("{path}.policies[{index}]");
-        problems.range(&format!("{path}.value"), policy.value, 1..=i32::MAX);
-        problems.range(&format!("{path}.periodSeconds"), policy.period_seconds, 1..=MAX_PERIOD_SECONDS);
-        let kind = match policy.kind {
-            RateKindSpec::Pods => RateKind::Pods,
-            RateKindSpec::Percent => RateKind::Percent,
-        };
-        policies.push(RatePolicy { kind, value: policy.value, period_seconds: policy.period_seconds });
-    }
-    match &spec.policies {
-        None => policies = default.to_vec(),
-        Some(given) if given.is_empty() && select != Select::Disabled => {
-            let fix = "is empty: add a policy, leave the field out for the default, or set selectPolicy: Disabled";
-            problems.invalid(&format!("{path}.policies"), "", fix);
-        }
-        Some(given) if given.len() > MAX_RATE_POLICIES => {
-            let fix = format!("policies are too many: keep at most {MAX_RATE_POLICIES}");
-            problems.invalid(&format!("{path}.policies"), given.len(), fix);
-        }
-        Some(_) => {}
+fn draft(spec: &RulesSpec, path: &str, problems: &mut Problems) -> RulesDraft {
+    if let Some(count) = spec.policies.as_ref().map(Vec::len).filter(|count| *count > MAX_RATE_POLICIES) {
+        let fix = format!("policies are too many: keep at most {MAX_RATE_POLICIES}");
+        problems.invalid(&format!("{path}.policies"), count, fix);
     }
     let tolerance = spec.tolerance.as_ref().and_then(|quantity| {
-        let path = format!("{path}.tolerance");
-        match quantity.to_f64() {
-            Ok(tolerance) if tolerance >= 0.0 => return Some(tolerance),
-            Ok(_) => problems.invalid(&path, &quantity.0, "is negative: write 0 or more, for example 0.1 for 10 %"),
-            Err(error) => problems.invalid(&path, &quantity.0, error.to_string()),
-        }
-        None
+        let tolerance = quantity.to_f64();
+        tolerance.map_err(|error| problems.invalid(&format!("{path}.tolerance"), &quantity.0, error.to_string())).ok()
     });
-    Rules { window_seconds: spec.stabilization_window_seconds, select, policies, tolerance }
+    let policy = |policy: &super::behavior::RatePolicySpec| PolicyDraft {
+        kind: Word::Known(match policy.kind {
+            RateKindSpec::Pods => RateKind::Pods,
+            RateKindSpec::Percent => RateKind::Percent,
+        }),
+        value: policy.value,
+        period_seconds: policy.period_seconds,
+    };
+    RulesDraft {
+        window_seconds: spec.stabilization_window_seconds,
+        select: spec.select_policy.map(|select| {
+            Word::Known(match select {
+                SelectPolicy::Max => Select::Max,
+                SelectPolicy::Min => Select::Min,
+                SelectPolicy::Disabled => Select::Disabled,
+            })
+        }),
+        policies: spec.policies.as_ref().map(|all| all.iter().take(MAX_RATE_POLICIES).map(policy).collect()),
+        tolerance,
+    }
+}
+
+/// What stands in the refused field; empty where nothing does, or where it was a known word.
+fn value(spec: &BehaviorSpec, invalid: &Invalid) -> String {
+    let rules = match invalid.field.direction {
+        Direction::Up => &spec.scale_up,
+        Direction::Down => &spec.scale_down,
+    };
+    let Some(rules) = rules else { return String::new() };
+    let policy = rules.policies.as_ref().zip(invalid.field.policy).and_then(|(all, index)| all.get(index));
+    let value = match invalid.field.name {
+        FieldName::Window => rules.stabilization_window_seconds.map(|seconds| seconds.to_string()),
+        FieldName::Tolerance => rules.tolerance.as_ref().map(|quantity| quantity.0.clone()),
+        FieldName::Value => policy.map(|policy| policy.value.to_string()),
+        FieldName::Period => policy.map(|policy| policy.period_seconds.to_string()),
+        FieldName::Select | FieldName::Policies | FieldName::Kind => None,
+    };
+    value.unwrap_or_default()
 }

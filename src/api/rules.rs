@@ -80,13 +80,11 @@ pub(super) fn quantity_not_negative() -> Rule {
         .message("must be 0 or more, for example `0.1` for 10 %")
 }
 
-/// A list of rate policies says something, unless the direction is off.
+/// A list of rate policies is not empty, even where the direction is off (HPA rule).
 pub(super) fn policies_not_empty() -> Rule {
-    Rule::new(
-        "!has(self.policies) || size(self.policies) > 0 || (has(self.selectPolicy) && self.selectPolicy == 'Disabled')",
-    )
-    .message("`policies` must hold at least one policy: add one, leave the field out for the default, or set `selectPolicy: Disabled`")
-    .field_path(".policies")
+    Rule::new("!has(self.policies) || size(self.policies) > 0")
+        .message("`policies` must hold at least one policy: add one, or leave the field out for the default; to switch a direction off, set `selectPolicy: Disabled`")
+        .field_path(".policies")
 }
 
 /// Only ReplicationController has a scale in the core group (HPA rule).

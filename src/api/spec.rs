@@ -37,6 +37,7 @@ pub const DEFAULT_MIN_REPLICAS: i32 = 1;
 
 /// What a user asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[allow(clippy::duplicated_attributes)] // columns share types
 #[kube(
     group = "flyball.dev",
     version = "v1alpha1",

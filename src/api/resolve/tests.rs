@@ -131,15 +131,16 @@ fn each_mistake_names_field_value_and_mend() {
         ),
         (
             up(json!({"policies": []})),
-            "spec.behavior.scaleUp.policies: is empty: add a policy, leave the field out for the default, or set selectPolicy: Disabled",
+            "spec.behavior.scaleUp.policies: is empty: name at least one policy, or leave the field out for the default",
         ),
         (
-            up(json!({"tolerance": "-0.1"})),
-            "spec.behavior.scaleUp.tolerance: -0.1 is negative: write 0 or more, for example 0.1 for 10 %",
+            up(json!({"tolerance": "x"})),
+            "spec.behavior.scaleUp.tolerance: x is not a quantity such as 100, 0.5, 500m, 2k or 1Gi",
         ),
+        (up(json!({"tolerance": "-0.1"})), "spec.behavior.scaleUp.tolerance: -0.1 is too small: give 0 or more"),
         (
             up(json!({"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1801}]})),
-            "spec.behavior.scaleUp.policies[0].periodSeconds: 1801 is not within 1 to 1800: choose a number within",
+            "spec.behavior.scaleUp.policies[0].periodSeconds: 1801 is too large: give 1800 or less",
         ),
     ];
     for (spec, expected) in cases {
