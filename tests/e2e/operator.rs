@@ -15,8 +15,6 @@ use crate::control_plane::{
 };
 use crate::support::{apply, eventually, succeed};
 
-/// Whether the binary has the command `run` yet; until then these are reported as ignored.
-const RUN_IS_THERE: bool = false;
 const OPTIONS: Options = Options { controllers: Controllers::Workloads };
 /// How often Prometheus looks at the exporter.
 const SCRAPE_INTERVAL: Duration = Duration::from_millis(500);
@@ -31,10 +29,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     programs.push(Program::Prometheus);
     let found = availability(&programs);
     let with_world = |name: &str, test: fn(&mut World) -> Result<(), Failed>| {
-        if !RUN_IS_THERE {
-            let reason = || Err("`flyball run` is not there yet".into());
-            return Trial::test(name, reason).with_kind("needs the command `run`").with_ignored_flag(true);
-        }
         trial(name, &found, move |assets| test(&mut World::start(assets)?))
     };
     vec![
