@@ -10,6 +10,8 @@ pub mod clock;
 pub mod cluster;
 pub mod controller;
 pub mod engine;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod sources;
 pub mod telemetry;
 pub mod view;
