@@ -7,5 +7,9 @@
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
+pub mod controller;
 pub mod engine;
 pub mod sources;
+pub mod telemetry;
+pub mod view;

@@ -1,5 +1,7 @@
 //! Where observations come from. Owns the seam to a metric source; must not decide anything.
 
+pub mod prometheus;
+
 use std::future::Future;
 use std::sync::Arc;
 
