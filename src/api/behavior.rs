@@ -58,6 +58,10 @@ pub enum SelectPolicy {
     Min,
     /// None: this direction is switched off.
     Disabled,
+    /// A word of a newer Flyball; refused when resolved, so that it cannot make a whole list of policies unreadable.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 /// How much may change within a period.
@@ -82,4 +86,8 @@ pub enum RateKindSpec {
     Pods,
     /// A share of the replicas at the start of the period.
     Percent,
+    /// A word of a newer Flyball; refused when resolved, so that it cannot make a whole list of policies unreadable.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }

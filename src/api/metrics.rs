@@ -82,6 +82,10 @@ pub enum MetricKind {
     External,
     /// A query to Prometheus.
     Prometheus,
+    /// A word of a newer Flyball; refused when resolved, so that it cannot make a whole list of policies unreadable.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 impl MetricKind {
@@ -95,6 +99,7 @@ impl MetricKind {
             Self::Object => "Object",
             Self::External => "External",
             Self::Prometheus => "Prometheus",
+            Self::Unknown => "Unknown",
         }
     }
 
@@ -108,6 +113,7 @@ impl MetricKind {
             Self::Object => "object",
             Self::External => "external",
             Self::Prometheus => "prometheus",
+            Self::Unknown => "metric",
         }
     }
 }
@@ -139,6 +145,10 @@ pub enum SeriesSpec {
     Sum,
     /// Refuse more than one.
     ExactlyOne,
+    /// A word of a newer Flyball; refused when resolved, so that it cannot make a whole list of policies unreadable.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 /// What a metric is held against.
@@ -171,6 +181,10 @@ pub enum TargetKind {
     Value,
     /// The value divided by the replicas.
     AverageValue,
+    /// A word of a newer Flyball; refused when resolved, so that it cannot make a whole list of policies unreadable.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 /// CPU or memory of the pods.

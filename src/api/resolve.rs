@@ -252,13 +252,20 @@ fn query(spec: &PrometheusMetric, path: &str, problems: &mut Problems) -> Metric
         let fix = format!("is longer than {MAX_QUERY_LENGTH} characters: move it into a recording rule and query that");
         problems.invalid(&format!("{path}.query"), &spec.query, fix);
     }
+    if spec.series == SeriesSpec::Unknown {
+        problems.invalid(
+            &format!("{path}.series"),
+            "",
+            "is a word that this Flyball does not know: write Sum or ExactlyOne",
+        );
+    }
     if let Some(seconds) = spec.max_sample_age_seconds {
         problems.range(&format!("{path}.maxSampleAgeSeconds"), seconds, 1..=MAX_SAMPLE_AGE_SECONDS);
     }
     MetricQuery {
         promql: Arc::from(spec.query.as_str()),
         series: match spec.series {
-            SeriesSpec::Sum => SeriesRule::Sum,
+            SeriesSpec::Sum | SeriesSpec::Unknown => SeriesRule::Sum,
             SeriesSpec::ExactlyOne => SeriesRule::ExactlyOne,
         },
         max_sample_age_seconds: spec.max_sample_age_seconds,
@@ -272,6 +279,11 @@ fn target(spec: &MetricTarget, path: &str, problems: &mut Problems) -> Option<Ta
         TargetKind::Utilization => {
             let fix = "is not supported for Prometheus yet: use Value with a query that yields the percentage, or AverageValue";
             problems.unsupported(&format!("{path}.type"), "Utilization", fix);
+            return None;
+        }
+        TargetKind::Unknown => {
+            let fix = "is a word that this Flyball does not know: write Value or AverageValue";
+            problems.invalid(&format!("{path}.type"), "", fix);
             return None;
         }
     };
@@ -288,6 +300,7 @@ const fn field_type(kind: TargetKind) -> &'static str {
         TargetKind::Utilization => "Utilization",
         TargetKind::Value => "Value",
         TargetKind::AverageValue => "AverageValue",
+        TargetKind::Unknown => "Unknown",
     }
 }
 
@@ -327,6 +340,14 @@ fn mode(policy: &ScalingPolicy, problems: &mut Problems) -> Mode {
     match policy.spec.mode {
         _ if paused || replicas.is_some() => Mode::Paused { replicas },
         ModeSpec::DryRun => Mode::DryRun,
+        ModeSpec::Unknown => {
+            problems.invalid(
+                "spec.mode",
+                "",
+                "is a word that this Flyball does not know: write Auto, DryRun or Paused",
+            );
+            Mode::DryRun // never reaches anybody, and would write nothing if it did
+        }
         ModeSpec::Auto | ModeSpec::Paused => Mode::Auto,
     }
 }

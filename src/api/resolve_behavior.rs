@@ -36,21 +36,21 @@ fn draft(spec: &RulesSpec, path: &str, problems: &mut Problems) -> RulesDraft {
         tolerance.map_err(|error| problems.invalid(&format!("{path}.tolerance"), &quantity.0, error.to_string())).ok()
     });
     let policy = |policy: &super::behavior::RatePolicySpec| PolicyDraft {
-        kind: Word::Known(match policy.kind {
-            RateKindSpec::Pods => RateKind::Pods,
-            RateKindSpec::Percent => RateKind::Percent,
-        }),
+        kind: match policy.kind {
+            RateKindSpec::Pods => Word::Known(RateKind::Pods),
+            RateKindSpec::Percent => Word::Known(RateKind::Percent),
+            RateKindSpec::Unknown => Word::Unknown,
+        },
         value: policy.value,
         period_seconds: policy.period_seconds,
     };
     RulesDraft {
         window_seconds: spec.stabilization_window_seconds,
-        select: spec.select_policy.map(|select| {
-            Word::Known(match select {
-                SelectPolicy::Max => Select::Max,
-                SelectPolicy::Min => Select::Min,
-                SelectPolicy::Disabled => Select::Disabled,
-            })
+        select: spec.select_policy.map(|select| match select {
+            SelectPolicy::Max => Word::Known(Select::Max),
+            SelectPolicy::Min => Word::Known(Select::Min),
+            SelectPolicy::Disabled => Word::Known(Select::Disabled),
+            SelectPolicy::Unknown => Word::Unknown,
         }),
         policies: spec.policies.as_ref().map(|all| all.iter().take(MAX_RATE_POLICIES).map(policy).collect()),
         tolerance,

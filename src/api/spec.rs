@@ -174,6 +174,10 @@ pub enum ModeSpec {
     DryRun,
     /// Ask nothing, hold the replicas.
     Paused,
+    /// A word of a newer Flyball; refused when resolved, so that it cannot make a whole list of policies unreadable.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 const fn default_min_replicas() -> i32 {

@@ -1,8 +1,8 @@
 use super::*;
 use crate::api::resolve::Problem;
 use crate::engine::{
-    Absence, Absent, Held, Limit, Metric, Milli, Proposal, RateKind, RateLimit, RatePolicy, Reading, Sample, Select,
-    Stabilization, Target,
+    Absence, Absent, Held, Limit, Metric, Milli, Observation, Proposal, RateKind, RateLimit, RatePolicy, Reading,
+    Replicas, Sample, Select, Stabilization, State, Target, decide,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -476,6 +476,51 @@ fn limits_winner_and_reasons_are_news() {
     assert!(differs(&of(&base), &of(&two(1, Reading::Complete(sample(150_000))))), "winner");
     assert!(differs(&of(&base), &of(&two(0, timeout()))), "reason");
     assert!(differs(&of(&quiet()), &of(&held_down())), "limits");
+}
+
+/// The whole way with the real engine: manifest, decision, status.
+#[test]
+fn a_manifest_is_decided_and_published() {
+    let manifest = serde_json::json!({
+        "apiVersion": "flyball.dev/v1alpha1",
+        "kind": "ScalingPolicy",
+        "metadata": {"name": "web"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "minReplicas": 2,
+            "maxReplicas": 8,
+            "metrics": [{"type": "Prometheus", "name": "http_rps", "prometheus": {"query": "sum(rate(x[2m]))", "target": {"type": "AverageValue", "averageValue": "100"}}}],
+            "behavior": {"scaleUp": {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}]}},
+        },
+    });
+    let resolved = crate::api::resolve::resolve(&serde_json::from_value(manifest).unwrap()).unwrap();
+    let observe = |spec, reading| Observation {
+        now: NOW,
+        replicas: Replicas { spec, ready: Some(spec) },
+        readings: vec![reading],
+    };
+    let cases = [
+        (
+            observe(6, Reading::Complete(sample(1_224_000))),
+            "6 → 8: http_rps 1224 is 2.04 × its target 100 per replica at 6 replicas and asks for 13; at most 10 by 4 Pods in 15 s; at most 8 by maxReplicas",
+        ),
+        (
+            observe(6, Reading::Complete(sample(10_000))),
+            "stays at 6: http_rps 10 is 0.02 × its target 100 per replica at 6 replicas and asks for 1; the scale-down window of 300 s holds 6",
+        ),
+        (observe(6, timeout()), "stays at 6: http_rps has no value to act on (Timeout: no answer within 5 s)"),
+        (observe(9, timeout()), "9 → 8: the size was above maxReplicas 8"),
+        (observe(1, timeout()), "1 → 2: the size was below minReplicas 2"),
+        (observe(0, timeout()), "stays at 0: the workload was set to zero by somebody else, and is left there"),
+    ];
+    for (observation, expected) in cases {
+        let (_, decision) = decide(&resolved.policy, State::default(), &observation);
+        assert_eq!(last_decision(&resolved.policy, &decision.trace).message, expected);
+        let status = status(None, 1, decided(&resolved.policy, &decision.trace, WriteResult::NotNeeded), NOW);
+        let read: ScalingPolicyStatus = serde_json::from_value(serde_json::to_value(&status).unwrap()).unwrap();
+        assert_eq!(read, status, "what is written reads back the same");
+        assert!(!differs(&read, &status));
+    }
 }
 
 #[test]

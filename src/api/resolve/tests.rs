@@ -177,6 +177,25 @@ fn two_metrics_of_one_name_are_refused() {
 }
 
 #[test]
+fn a_word_of_a_newer_version_is_refused_and_leaves_the_list_readable() {
+    let mut metric = metric(&json!({"type": "Percentile", "value": "1"}));
+    metric["prometheus"]["series"] = json!("Max");
+    let rules = json!({"selectPolicy": "Median", "policies": [{"type": "Nodes", "value": 1, "periodSeconds": 15}]});
+    let spec = json!({"mode": "Advise", "metrics": [metric, {"type": "Kafka"}], "behavior": {"scaleDown": rules}});
+    let error = resolve_spec(&spec).unwrap_err();
+    let fields: Vec<_> = error.problems.iter().map(|problem| problem.field.as_str()).collect();
+    let expected = [
+        "spec.metrics[0].prometheus.target.type",
+        "spec.metrics[0].prometheus.series",
+        "spec.metrics[1].type",
+        "spec.behavior.scaleDown.selectPolicy",
+        "spec.behavior.scaleDown.policies[0].type",
+        "spec.mode",
+    ];
+    assert_eq!(fields, expected, "{error}");
+}
+
+#[test]
 fn a_long_value_is_cut() {
     let error =
         resolve_spec(&json!({"metrics": [metric(&json!({"type": "Value", "value": "ä".repeat(500)}))]})).unwrap_err();
