@@ -16,7 +16,7 @@ use crate::control_plane::{
 use crate::support::{apply, eventually, succeed};
 
 /// Whether the binary has the command `run` yet; until then these are reported as ignored.
-const RUN_IS_THERE: bool = false;
+const RUN_IS_THERE: bool = true;
 const OPTIONS: Options = Options { controllers: Controllers::Workloads };
 /// How often Prometheus looks at the exporter.
 const SCRAPE_INTERVAL: Duration = Duration::from_millis(500);
