@@ -1,6 +1,6 @@
 //! What only the sandbox can show: determinism, compaction, faults, the log. What the real server does too is in `tests/api_suite`.
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, PostParams, WatchEvent, WatchParams};
 use serde_json::json;
@@ -21,7 +21,7 @@ async fn life(seed: u64) -> Vec<String> {
         api.create(&PostParams::default(), &generated).await.unwrap();
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
-    let seen = api.watch(&WatchParams::default().timeout(200), "1").await.unwrap();
+    let seen = api.watch(&WatchParams::default().timeout(200), "0").await.unwrap();
     seen.map_ok(|event| serde_json::to_string(&event).unwrap()).try_collect().await.unwrap()
 }
 
@@ -72,7 +72,7 @@ async fn history_is_bounded() {
     for value in 1..store::HISTORY_CHANGES + 10 {
         kubernetes.set_status(&object(value), json!({"replicas": value})).unwrap();
     }
-    assert_eq!(kubernetes.inner.store().changes_after(1).err().map(|failure| failure.code), Some(410));
+    assert_eq!(kubernetes.inner.store().changes_after(4).err().map(|failure| failure.code), Some(410));
     let version = kubernetes.inner.store().version();
     assert_eq!(kubernetes.inner.store().changes_after(version - 5).unwrap().count(), 5);
 }
@@ -138,4 +138,38 @@ async fn it_serves_over_http() {
     assert!(matches!(&seen[0], WatchEvent::Added(_)), "{seen:?}");
     cancel.cancel();
     serving.await.unwrap().unwrap();
+}
+
+/// kube-runtime's own watcher, as the operator uses it, sees all through lists, watches and a compaction.
+async fn watched(streaming: bool) {
+    use kube::runtime::{WatchStreamExt, watcher};
+    let kubernetes = Kubernetes::new(SimClock::new(), 1);
+    let api: Api<ConfigMap> = Api::default_namespaced(kubernetes.client("default"));
+    for name in ["a", "b", "c"] {
+        api.create(&PostParams::default(), &config_map(name)).await.unwrap();
+    }
+    let config = watcher::Config::default();
+    let config = if streaming { config.streaming_lists() } else { config.page_size(2) };
+    let mut stream = std::pin::pin!(watcher(api.clone(), config).default_backoff().applied_objects());
+    let mut names = Vec::new();
+    for round in 0..3 {
+        while names.len() < 3 + round {
+            names.push(stream.try_next().await.unwrap().unwrap().metadata.name.unwrap());
+        }
+        // Long enough for the watch to end and begin again several times.
+        let quiet = tokio::time::timeout(Duration::from_secs(1000), stream.next()).await;
+        assert!(quiet.is_err(), "{quiet:?}");
+        api.create(&PostParams::default(), &config_map(&format!("d{round}"))).await.unwrap();
+    }
+    assert_eq!(names, ["a", "b", "c", "d0", "d1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn kube_runtime_watches_by_lists() {
+    watched(false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn kube_runtime_watches_by_streaming_lists() {
+    watched(true).await;
 }

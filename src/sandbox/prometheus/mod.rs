@@ -123,8 +123,8 @@ impl Prometheus {
             .map_err(|error| format!("invalid parameter \"query\": {error}"))
             .and_then(|parsed| evaluate::evaluate(&parsed, &lock(&self.inner.series), at.as_millis()));
         match outcome {
-            Err(error) => (400, body(&json!({"status": "error", "errorType": "bad_data", "error": error}))),
-            Ok(outcome) => (200, body(&json!({"status": "success", "data": data(outcome, at, fault)}))),
+            Err(error) => (400, bad_data(&error)),
+            Ok(outcome) => (200, success(outcome, at, fault)),
         }
     }
 
@@ -182,7 +182,7 @@ impl Prometheus {
             Some(Ok(seconds)) if seconds.is_finite() => from_seconds(seconds),
             Some(_) => {
                 let error = "invalid parameter \"time\": cannot parse to a valid timestamp";
-                return respond(400, self::body(&json!({"status": "error", "errorType": "bad_data", "error": error})));
+                return respond(400, bad_data(error));
             }
         };
         let (status, body) = self.answer(form.get("query").map_or("", String::as_str), at).await;
@@ -209,25 +209,26 @@ fn respond(status: u16, body: Bytes) -> Response<Body> {
     response
 }
 
-fn body(value: &Value) -> Bytes {
-    Bytes::from(value.to_string())
-}
-
-/// `data` of an answer, in the words of Prometheus.
-fn data(outcome: Outcome, at: Timestamp, fault: Fault) -> Value {
+/// The body of an answer, in the words and the order of Prometheus.
+fn success(outcome: Outcome, at: Timestamp, fault: Fault) -> Bytes {
     let sample = |value: f64| {
         let value = if fault == Fault::NotANumber { f64::NAN } else { value };
         json!([seconds(at), number(value)])
     };
-    match outcome {
-        Outcome::Scalar(value) => json!({"resultType": "scalar", "result": sample(value)}),
-        Outcome::Vector(_) if fault == Fault::Empty => json!({"resultType": "vector", "result": []}),
+    let (kind, result) = match outcome {
+        Outcome::Scalar(value) => ("scalar", sample(value)),
+        Outcome::Vector(_) if fault == Fault::Empty => ("vector", json!([])),
         Outcome::Vector(vector) => {
-            let result: Vec<Value> =
-                vector.into_iter().map(|(labels, value)| json!({"metric": labels, "value": sample(value)})).collect();
-            json!({"resultType": "vector", "result": result})
+            let entry = |(labels, value)| json!({"metric": labels, "value": sample(value)});
+            ("vector", vector.into_iter().map(entry).collect())
         }
-    }
+    };
+    Bytes::from(format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}}}}"#))
+}
+
+/// The body that says that a query cannot be answered.
+fn bad_data(error: &str) -> Bytes {
+    Bytes::from(format!(r#"{{"status":"error","errorType":"bad_data","error":{}}}"#, json!(error)))
 }
 
 /// Seconds, with the milliseconds only where there are some.
