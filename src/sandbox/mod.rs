@@ -4,6 +4,12 @@
 
 pub mod clock;
 pub mod kubernetes;
+pub mod prometheus;
+pub mod workload;
+pub mod world;
 
 pub use clock::SimClock;
 pub use kubernetes::Kubernetes;
+pub use prometheus::Prometheus;
+pub use workload::{Load, Wave, WorkloadSpec};
+pub use world::World;

@@ -33,6 +33,7 @@ async fn new_policy_has_defaults_and_unobserved_status(client: Client) {
     assert_eq!(made.data["spec"]["minReplicas"], 1);
     assert_eq!(made.data["spec"]["pollingPeriodSeconds"], 15);
     assert_eq!(made.data["spec"]["mode"], "Auto");
+    assert_eq!(made.data["spec"]["metrics"][0]["prometheus"]["series"], "Sum");
 }
 
 async fn status_and_spec_are_written_apart(client: Client) {

@@ -8,7 +8,7 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, W
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
-use super::{Case, config_map, config_maps, namespace};
+use super::{Case, config_map, config_maps, namespace, policies};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -108,10 +108,11 @@ async fn watch_ends_at_its_timeout(client: Client) {
 }
 
 async fn watch_from_before_the_history_is_gone(client: Client) {
-    let api = config_maps(&client, "default");
-    let seen = events(&api, &WatchParams::default().timeout(5), "1", 1).await;
-    // A young server still knows its first version; one that has forgotten it must say 410.
-    assert!(seen.first().is_none_or(|event| event == "ERROR 410" || event.starts_with("ADDED")), "{seen:?}");
+    let api = policies(&client, &namespace(&client).await);
+    let stream = api.watch(&WatchParams::default().timeout(5), "1").await.unwrap();
+    let seen: Vec<_> = tokio::time::timeout(PATIENCE, stream.try_collect()).await.unwrap().unwrap();
+    let [WatchEvent::Error(status)] = &seen[..] else { panic!("expected one error: {seen:?}") };
+    assert_eq!((status.code, status.reason.as_str()), (410, "Expired"));
 }
 
 async fn watch_list_marks_the_end_of_the_beginning(client: Client) {

@@ -234,3 +234,77 @@ pub(super) fn apply(
 fn is_item_key(path: &[Step]) -> bool {
     matches!(path, [.., Step::Item(key, _), Step::Field(field)] if field == key)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn manager(name: &str, applies: bool) -> Manager {
+        Manager { name: name.to_owned(), applies, subresource: "" }
+    }
+
+    #[test]
+    fn merge_patches_as_rfc_7386_says() {
+        for (target, patch, expected) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"a": "foo"}), json!("bar"), json!("bar")),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut merged = target.clone();
+            merge_patch(&mut merged, &patch);
+            assert_eq!(merged, expected, "{target} {patch}");
+        }
+    }
+
+    #[test]
+    fn items_of_keyed_lists_are_fields_of_their_own() {
+        let value =
+            json!({"conditions": [{"type": "Ready", "status": "True"}], "metrics": [{"type": "a"}], "none": {}});
+        let found: Vec<String> = leaves(&value).keys().map(|path| render(path)).collect();
+        assert_eq!(
+            found,
+            [".conditions[type=\"Ready\"].status", ".conditions[type=\"Ready\"].type", ".metrics", ".none"]
+        );
+    }
+
+    #[test]
+    fn an_update_takes_ownership_and_an_apply_needs_force_to_take_it_back() {
+        let (human, robot) = (manager("human", false), manager("robot", true));
+        let mut owners = Owners::new();
+        let one = apply((&json!({}), &mut owners), &json!({"a": 1, "b": 1}), &robot, false).unwrap();
+        let two = json!({"a": 2, "b": 1});
+        own_changes(&mut owners, &human, &one, &two);
+        assert_eq!(owners[&robot].len(), 1, "what the human changed is no longer the robot's");
+        let refused = apply((&two, &mut owners), &json!({"a": 1, "b": 1}), &robot, false).unwrap_err();
+        assert_eq!(refused, [(".a".to_owned(), "human".to_owned())]);
+        let three = apply((&two, &mut owners), &json!({"a": 1, "b": 1}), &robot, true).unwrap();
+        assert_eq!(three, one);
+        assert_eq!(owners.keys().collect::<Vec<_>>(), [&robot], "the human owns nothing any more");
+        let same = apply((&two, &mut owners.clone()), &json!({"a": 2}), &manager("third", true), false).unwrap();
+        assert_eq!(same, two, "to agree is no conflict");
+    }
+
+    #[test]
+    fn what_is_no_longer_applied_goes_with_the_maps_that_held_it() {
+        let mut owners = Owners::new();
+        let (one, two) = (manager("one", true), manager("two", true));
+        let conditions = |kinds: &[&str]| -> Value {
+            kinds.iter().map(|kind| json!({"type": kind, "status": "True", "message": "m"})).collect()
+        };
+        let config = json!({"status": {"deep": {"er": 1}, "conditions": conditions(&["Ready", "Stalled"])}});
+        let live = apply((&json!({}), &mut owners), &config, &one, false).unwrap();
+        let other = json!({"status": {"conditions": conditions(&["Ready"])}});
+        let live = apply((&live, &mut owners), &other, &two, false).unwrap();
+        let live = apply((&live, &mut owners), &json!({"status": {"kept": 1}}), &one, false).unwrap();
+        assert_eq!(live, json!({"status": {"kept": 1, "conditions": conditions(&["Ready"])}}));
+        let live = apply((&live, &mut owners), &json!({}), &two, false).unwrap();
+        assert_eq!(live, json!({"status": {"kept": 1}}));
+    }
+}

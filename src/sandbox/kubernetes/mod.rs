@@ -10,6 +10,7 @@ mod event;
 mod failure;
 mod fields;
 mod kind;
+mod patch;
 mod route;
 mod rules;
 mod select;
@@ -118,6 +119,8 @@ impl Kubernetes {
             // An empty store has no reason to refuse these two.
             drop(kubernetes.create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})));
         }
+        // Like a real server that has been up for a while, it no longer knows its first versions.
+        kubernetes.compact();
         kubernetes
     }
 

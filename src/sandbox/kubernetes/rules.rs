@@ -107,6 +107,10 @@ fn default_spec(kind: &Kind, object: &mut Value) {
             spec.insert((*field).to_owned(), value.clone());
         }
     }
+    let metrics = spec.get_mut("metrics").and_then(Value::as_array_mut).into_iter().flatten();
+    for prometheus in metrics.filter_map(|metric| metric.get_mut("prometheus")?.as_object_mut()) {
+        prometheus.entry("series").or_insert_with(|| json!("Sum"));
+    }
 }
 
 fn validate(place: &Place, object: &Value) -> Result<(), Failure> {
