@@ -202,7 +202,7 @@ fn it_goes_when_told_and_leaves_no_lease(world: &mut World) -> Result<(), Failed
 }
 
 fn its_own_metrics_are_well_formed(world: &mut World) -> Result<(), Failed> {
-    assert!(!world.get(world.health_port, "/readyz")?.is_empty());
+    eventually("it is ready", || Ok(!world.get(world.health_port, "/readyz")?.is_empty()))?;
     let metrics = world.get(world.metrics_port, "/metrics")?;
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), &metrics)?;
