@@ -3,7 +3,7 @@
 use super::clamp::{Bounds, Change, Growth, clamp, rate};
 use super::combine::combine;
 use super::memory::remember;
-use super::observation::Observation;
+use super::observation::{Observation, Replicas};
 use super::policy::{Mode, Policy};
 use super::propose::{Tolerances, propose};
 use super::rate_limit::Events;
@@ -51,6 +51,15 @@ pub fn decide(policy: &Policy, mut state: State, observation: &Observation) -> (
     }
     let action = action(policy.mode, current, trace.desired_replicas);
     (state, Decision { action, trace })
+}
+
+/// A decision on a workload of this size looks at metrics; where it does not, nobody has to be asked.
+#[must_use]
+pub fn asks_metrics(policy: &Policy, replicas: Replicas) -> bool {
+    let current = replicas.spec.max(0);
+    let bounds = Bounds::of(policy, current);
+    let switched_off = current == 0 && bounds.min > 0;
+    !matches!(policy.mode, Mode::Paused { .. }) && !switched_off && (bounds.min..=bounds.max).contains(&current)
 }
 
 /// Asks the metrics, and takes what they recommend through windows and limits. Leaves the size alone and the memory untouched where

@@ -20,7 +20,7 @@ mod tests_support;
 pub mod time;
 pub mod trace;
 
-pub use decide::decide;
+pub use decide::{asks_metrics, decide};
 pub use milli::Milli;
 pub use observation::{Absence, Absent, Observation, Reading, Replicas, Sample};
 pub use policy::{Behavior, Direction, Metric, Mode, Policy, RateKind, RatePolicy, Rules, Select, Target};
