@@ -3,7 +3,7 @@
 use flyball::engine::{
     Absence, Absent, Action, Behavior, Decision, Direction, Metric, Milli, Mode, Observation, Outcome, Policy,
     RateKind, RatePolicy, Reading, Recommendation, Replicas, Rescale, Rules, Sample, ScaleEvent, Select, State, Target,
-    Timestamp, decide,
+    Timestamp, asks_metrics, decide,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -262,6 +262,16 @@ proptest! {
         state.record_rescale(&policy, rescale);
         let (_, again) = decide(&policy, state, &observation);
         check_action(&policy, &again)?;
+    }
+
+    /// Whoever asks metrics only where `asks_metrics` says so never starves a decision of them.
+    #[test]
+    fn metrics_are_looked_at_exactly_where_they_are_asked_for(
+        policy in wild_policy(), state in wild_state(), observation in wild_observation(),
+    ) {
+        let outcome = decided(&policy, &state, &observation).trace.outcome;
+        let looked = matches!(outcome, Outcome::Valid { .. } | Outcome::MetricsFailed { .. });
+        prop_assert_eq!(asks_metrics(&policy, observation.replicas), looked);
     }
 
     #[test]
