@@ -1,0 +1,106 @@
+//! One decision: the steps in their order, and the trace of them. Owns what is decided before any metric is looked at.
+
+use super::clamp::{Bounds, Change, Growth, clamp, rate};
+use super::combine::combine;
+use super::memory::remember;
+use super::observation::{Observation, Replicas};
+use super::policy::{Mode, Policy};
+use super::propose::{Tolerances, propose};
+use super::rate_limit::Events;
+use super::stabilize::{Wish, stabilize};
+use super::state::{Recommendation, State};
+use super::trace::{Action, Decision, Outcome, Trace};
+
+/// Decides. Total: no input panics, and nothing that is missing, broken or nonsense lowers the size.
+///
+/// The state goes in by value and comes out changed. A policy never seen before is seeded with the present size, so that nothing
+/// shrinks before a full window was seen (HPA rule); the end of a pause, or of a time at zero, counts as a first sight as well.
+#[must_use]
+pub fn decide(policy: &Policy, mut state: State, observation: &Observation) -> (State, Decision) {
+    let current = observation.replicas.spec.max(0);
+    let bounds = Bounds::of(policy, current);
+    let mut trace = Trace {
+        at: observation.now,
+        current_replicas: current,
+        min_replicas: bounds.min,
+        max_replicas: bounds.max,
+        mode: policy.mode,
+        proposals: Vec::new(),
+        outcome: Outcome::Paused,
+        recommended_replicas: None,
+        stabilization: None,
+        limit: None,
+        desired_replicas: current,
+    };
+    if let Mode::Paused { replicas } = policy.mode {
+        state.recommendations = None;
+        trace.desired_replicas = replicas.map_or(current, |fixed| fixed.max(0));
+    } else if current == 0 && bounds.min > 0 {
+        state.recommendations = None;
+        trace.outcome = Outcome::Disabled;
+    } else {
+        let seed = Recommendation { replicas: current, at: observation.now };
+        state.recommendations.get_or_insert_with(|| vec![seed]);
+        if current > bounds.max {
+            (trace.outcome, trace.desired_replicas) = (Outcome::AboveMax, bounds.max);
+        } else if current < bounds.min {
+            (trace.outcome, trace.desired_replicas) = (Outcome::BelowMin, bounds.min);
+        } else {
+            follow_metrics(policy, &mut state, (observation, bounds), &mut trace);
+        }
+    }
+    let action = action(policy.mode, current, trace.desired_replicas);
+    (state, Decision { action, trace })
+}
+
+/// A decision on a workload of this size looks at metrics; where it does not, nobody has to be asked.
+#[must_use]
+pub fn asks_metrics(policy: &Policy, replicas: Replicas) -> bool {
+    let current = replicas.spec.max(0);
+    let bounds = Bounds::of(policy, current);
+    let switched_off = current == 0 && bounds.min > 0;
+    !matches!(policy.mode, Mode::Paused { .. }) && !switched_off && (bounds.min..=bounds.max).contains(&current)
+}
+
+/// Asks the metrics, and takes what they recommend through windows and limits. Leaves the size alone and the memory untouched where
+/// they recommend nothing.
+fn follow_metrics(policy: &Policy, state: &mut State, seen: (&Observation, Bounds), trace: &mut Trace) {
+    let (observation, bounds) = seen;
+    let current = trace.current_replicas;
+    let tolerances = Tolerances::of(policy);
+    let propose_one =
+        |(index, metric)| propose(metric, tolerances, observation.replicas, observation.readings.get(index));
+    trace.proposals.extend(policy.metrics.iter().enumerate().map(propose_one));
+    let (outcome, recommended) = combine(&trace.proposals, current);
+    trace.outcome = outcome;
+    trace.recommended_replicas = recommended;
+    let Some(proposal) = recommended else { return };
+
+    let stored = state.recommendations.get_or_insert_default();
+    let wish = Wish { current, proposal, now: observation.now };
+    let (stabilization, slot) = stabilize(policy, stored, wish);
+    // The raw wish is stored, whatever becomes of it (HPA rule).
+    remember(stored, slot, Recommendation { replicas: proposal, at: observation.now });
+    trace.stabilization = Some(stabilization);
+
+    let change = Change { current, desired: stabilization.replicas };
+    let limit = match &policy.behavior {
+        None => clamp(change, bounds, Growth::default()),
+        Some(behavior) => rate(change, bounds, behavior, &Events::of(state, observation.now)),
+    };
+    trace.desired_replicas = limit.replicas;
+    trace.limit = Some(limit);
+}
+
+fn action(mode: Mode, current: i32, desired: i32) -> Action {
+    if desired == current {
+        Action::Hold
+    } else if mode == Mode::DryRun {
+        Action::WouldScaleTo(desired)
+    } else {
+        Action::ScaleTo(desired)
+    }
+}
+
+#[cfg(test)]
+mod tests;
