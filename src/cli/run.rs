@@ -22,7 +22,7 @@ use crate::telemetry::{Metrics, http};
 /// Arguments of `flyball run`. Each is an environment variable as well.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Address of the Prometheus API, such as <http://prometheus-server.monitoring>
+    /// Address of the Prometheus API, such as `http://prometheus-server.monitoring`
     #[arg(long, env = "FLYBALL_PROMETHEUS_URL", value_name = "URL")]
     prometheus_url: String,
     /// Where to serve /metrics; 0 for nowhere
