@@ -134,12 +134,10 @@ fn tell_conditions<M: MetricSource, C: Clock>(
     }
 }
 
-/// Conditions whose turning bad is worth an event. Ready and Stalled repeat what these say.
+/// Conditions whose turning bad is worth an event. Ready and Stalled only repeat what these two say.
 fn is_bad(condition: &Condition) -> bool {
     let told = match condition.type_.as_str() {
         "AbleToScale" | "ScalingActive" => condition.status == "False",
-        // An invalid spec has no other condition that says so.
-        "Stalled" => condition.status == "True",
         _ => false,
     };
     told && condition.reason != "ScalingDisabled"
