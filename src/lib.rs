@@ -5,6 +5,13 @@
 //! people look at; `telemetry` logs and metrics; `cli` one file per command. Imports point one way: see ARCHITECTURE.md.
 
 pub mod api;
+pub mod cli;
 pub mod clock;
+pub mod cluster;
+pub mod controller;
 pub mod engine;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod sources;
+pub mod telemetry;
+pub mod view;

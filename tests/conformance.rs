@@ -1,132 +1,142 @@
-//! The conformance suite: facts about what HPA v2 decides, held against the engine. `FLYBALL_CASES=<folder>` reads other cases of the
-//! same kinds instead. The last line is the result: `N passed, N failed, N deviations`.
+//! Holds the steps of the engine against what HPA decides: one trial per case of `tests/conformance/hpa`, or of the folder that
+//! `FLYBALL_CASES` names. Owns finding, counting and reporting; `cases` knows what a case means, `wire` how it is written.
 
 #[path = "conformance/cases.rs"]
 mod cases;
-#[path = "conformance/rules.rs"]
-mod rules;
+#[path = "conformance/compare.rs"]
+mod compare;
+#[path = "conformance/wire.rs"]
+mod wire;
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use serde::Deserialize;
 use serde_json::Value;
 
-use cases::Case;
+/// One case as it stands in a file.
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    kind: String,
+    #[serde(default)]
+    about: String,
+    input: Value,
+    expect: Value,
+}
 
-const NOT_SUPPORTED: &str = "pods and resource metrics are not supported yet";
+#[derive(Deserialize, Default)]
+struct Deviations {
+    #[serde(default)]
+    deviation: Vec<Deviation>,
+}
 
-/// What came of the cases of one kind.
-#[derive(Default)]
-struct Tally {
-    passed: usize,
-    deviations: usize,
-    not_supported: usize,
-    failures: Vec<String>,
+#[derive(Deserialize)]
+struct Deviation {
+    case: String,
+    reason: String,
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let folder = std::env::var_os("FLYBALL_CASES").map(PathBuf::from);
-    let (cases, deviations) =
-        match (cases::read(folder.as_deref().unwrap_or(&cases::own_folder())), cases::deviations()) {
-            (Ok(cases), Ok(deviations)) => (cases, deviations),
-            (Err(error), _) | (_, Err(error)) => {
-                eprintln!("{error}");
-                return ExitCode::FAILURE;
-            }
-        };
-    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
-    for case in &cases {
-        judge(case, deviations.get(&case.id).map(String::as_str), tallies.entry(case.kind.clone()).or_default());
-    }
-    let mut strays: Vec<String> = Vec::new();
-    if folder.is_none() {
-        let unknown = deviations.keys().filter(|id| !cases.iter().any(|case| case.id == **id));
-        strays.extend(unknown.map(|id| format!("{id} is listed in deviations.toml, but there is no such case")));
-    }
-
-    let sum = |count: fn(&Tally) -> usize| tallies.values().map(count).sum::<usize>();
-    let (passed, deviating) = (sum(|tally| tally.passed), sum(|tally| tally.deviations));
-    let (failed, not_supported) = (sum(|tally| tally.failures.len()) + strays.len(), sum(|tally| tally.not_supported));
-    let conclusion = libtest_mimic::run(&arguments, trials(tallies, strays));
-    if !arguments.list {
-        println!("{not_supported} cases ignored: {NOT_SUPPORTED}");
-        println!("{passed} passed, {failed} failed, {deviating} deviations");
+    let args = Arguments::from_args();
+    let deviating = Arc::new(AtomicU64::new(0));
+    let trials = match trials(&deviating) {
+        Ok(trials) => trials,
+        Err(problem) => {
+            eprintln!("the conformance cases cannot be read: {problem}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let only_list = args.list;
+    let conclusion = libtest_mimic::run(&args, trials);
+    if !only_list {
+        let deviations = deviating.load(Ordering::Relaxed);
+        let passed = conclusion.num_passed.saturating_sub(deviations);
+        println!("{passed} passed, {} failed, {deviations} deviations", conclusion.num_failed);
     }
     conclusion.exit_code()
 }
 
-/// Asks the engine and compares.
-fn judge(case: &Case, deviation: Option<&str>, tally: &mut Tally) {
-    if rules::is_unsupported(&case.kind) {
-        tally.not_supported += 1;
-        return;
-    }
-    let Some(rule) = rules::of_kind(&case.kind) else {
-        tally.failures.push(format!("{}: nobody knows the kind {}", case.id, case.kind));
-        return;
-    };
-    let answer = catch_unwind(AssertUnwindSafe(|| rule(&case.input)))
-        .unwrap_or_else(|_| Err("the engine panicked".to_owned()))
-        .and_then(|answer| if agrees(&case.expect, &answer) { Ok(()) } else { Err(format!("answer {answer}")) });
-    match (answer, deviation) {
-        (Ok(()), None) => tally.passed += 1,
-        (Ok(()), Some(_)) => {
-            tally.failures.push(format!("{}: agrees with HPA, but is listed in deviations.toml", case.id));
-        }
-        (Err(_), Some(_)) => tally.deviations += 1,
-        (Err(what), None) => {
-            let Case { id, about, expect, input, .. } = case;
-            tally.failures.push(format!("{id}: {about}\n    expect {expect}\n    {what}\n    input  {input}"));
-        }
-    }
-}
+fn trials(deviating: &Arc<AtomicU64>) -> Result<Vec<Trial>, String> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let elsewhere = std::env::var_os("FLYBALL_CASES").map(PathBuf::from);
+    let cases = read_cases(elsewhere.as_deref().unwrap_or(&here.join("hpa")))?;
+    let listed = read_deviations(&here.join("deviations.toml"))?;
 
-/// Every key that the case expects is there with the same value; other keys of the answer are not looked at.
-fn agrees(expect: &Value, answer: &Value) -> bool {
-    let Value::Object(expect) = expect else { return false };
-    expect.iter().all(|(key, value)| same(value, &answer[key]))
-}
-
-/// Equal, where an absent key is the same as null, and 1 the same as 1.0.
-fn same(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Object(left), Value::Object(right)) => {
-            let of = |side: &serde_json::Map<String, Value>, key: &String| side.get(key).cloned().unwrap_or_default();
-            left.keys().chain(right.keys()).all(|key| same(&of(left, key), &of(right, key)))
-        }
-        (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
-        }
-        (Value::Number(left), Value::Number(right)) => {
-            left == right || {
-                let float = left.is_f64() || right.is_f64();
-                float && left.as_f64() == right.as_f64()
-            }
-        }
-        _ => left == right,
-    }
-}
-
-/// One trial a kind; a kind that is not supported is one that is ignored.
-fn trials(tallies: BTreeMap<String, Tally>, strays: Vec<String>) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for (kind, tally) in tallies {
-        if tally.not_supported > 0 {
-            let name = format!("{kind} ({} cases): {NOT_SUPPORTED}", tally.not_supported);
-            trials.push(Trial::test(name, || Err(NOT_SUPPORTED.into())).with_ignored_flag(true));
+    if elsewhere.is_none() {
+        for case in listed.keys().filter(|id| !cases.iter().any(|case| &case.id == *id)) {
+            let problem = format!("deviations.toml lists {case}, and there is no such case");
+            trials.push(Trial::test(format!("deviations::{case}"), move || Err(problem.into())));
+        }
+    }
+    let mut unsupported: BTreeMap<String, u64> = BTreeMap::new();
+    for case in cases {
+        if let Some(kind) = cases::unsupported(&case.kind, &case.input) {
+            *unsupported.entry(kind).or_default() += 1;
             continue;
         }
-        let count = tally.passed + tally.deviations + tally.failures.len();
-        trials.push(Trial::test(format!("{kind} ({count} cases)"), move || report(&tally.failures)));
+        let reason = listed.get(&case.id).cloned();
+        let deviating = Arc::clone(deviating);
+        let name = format!("{}::{}", case.kind, case.id);
+        trials.push(Trial::test(name, move || check(&case, reason.as_deref(), &deviating)));
     }
-    trials.push(Trial::test("deviations name cases", move || report(&strays)));
-    trials
+    for (kind, count) in unsupported {
+        let reason = format!("{count} cases: {}", cases::WHY_UNSUPPORTED);
+        trials.push(Trial::ignorable_test(kind, move || Ok(Completion::ignored_with(reason))));
+    }
+    Ok(trials)
 }
 
-fn report(failures: &[String]) -> Result<(), Failed> {
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+/// Passes where the answer is HPA's, or where it is not and the list says why.
+fn check(case: &Case, listed: Option<&str>, deviating: &AtomicU64) -> Result<(), Failed> {
+    let answer = cases::answer(&case.kind, &case.input).map_err(|problem| format!("{}: {problem}", case.id))?;
+    let differences = compare::differences(&case.expect, &answer);
+    match (differences.is_empty(), listed) {
+        (true, None) => Ok(()),
+        (false, Some(_)) => {
+            deviating.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+        (true, Some(reason)) => {
+            Err(format!("{} does not deviate any more; take it out of deviations.toml ({reason})", case.id).into())
+        }
+        (false, None) => {
+            let (about, input) = (&case.about, &case.input);
+            Err(format!("{} ({about})\n  input {input}\n  {}", case.id, differences.join("\n  ")).into())
+        }
+    }
+}
+
+fn read_cases(folder: &Path) -> Result<Vec<Case>, String> {
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        files.push(entry.map_err(|error| format!("{}: {error}", folder.display()))?.path());
+    }
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    if files.is_empty() {
+        return Err(format!("{} holds no .json file", folder.display()));
+    }
+    let mut cases: Vec<Case> = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let read: Vec<Case> = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+        cases.extend(read);
+    }
+    Ok(cases)
+}
+
+fn read_deviations(file: &Path) -> Result<BTreeMap<String, String>, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let read: Deviations = toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    if let Some(silent) = read.deviation.iter().find(|deviation| deviation.reason.trim().is_empty()) {
+        return Err(format!("{}: {} has no reason", file.display(), silent.case));
+    }
+    Ok(read.deviation.into_iter().map(|deviation| (deviation.case, deviation.reason)).collect())
 }

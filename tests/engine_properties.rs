@@ -1,199 +1,330 @@
-//! What holds for every decision, whatever comes in. Each property is a promise that the README may repeat.
+//! What holds of every decision, whatever comes in. Plausible inputs find logic that is wrong, wild ones arithmetic that is.
 
-#[path = "engine_properties/given.rs"]
-mod given;
-#[path = "engine_properties/rates.rs"]
-mod rates;
-
-use flyball::engine::{Action, Direction, Milli, Mode, Outcome, Policy, Reading, Sample, State, decide};
+use flyball::engine::{
+    Absence, Absent, Action, Behavior, Decision, Direction, Metric, Milli, Mode, Observation, Outcome, Policy,
+    RateKind, RatePolicy, Reading, Recommendation, Replicas, Rescale, Rules, Sample, ScaleEvent, Select, State, Target,
+    Timestamp, asks_metrics, decide,
+};
+use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 
-use given::{anything, observation, policy, readings, settled, situation, state};
+const NOW_MILLIS: i64 = 1_800_000_000_000;
 
-fn within_bounds(policy: &Policy, current: i32) -> bool {
-    (policy.min_replicas..=policy.max_replicas).contains(&current)
+fn reading_of(value: i64) -> Reading {
+    Reading::Complete(Sample { value: Milli::new(value), series: 1, age_millis: None })
+}
+
+fn absent() -> Absent {
+    Absent { absence: Absence::Timeout, message: "no answer".into() }
+}
+
+fn any_select() -> impl Strategy<Value = Select> {
+    prop_oneof![Just(Select::Max), Just(Select::Min), Just(Select::Disabled)]
+}
+
+fn any_kind() -> impl Strategy<Value = RateKind> {
+    prop_oneof![Just(RateKind::Pods), Just(RateKind::Percent)]
+}
+
+/// Rules as they pass validation.
+fn rules() -> impl Strategy<Value = Rules> {
+    let policy = (any_kind(), 1..=200, 1..=120).prop_map(|(kind, value, period_seconds)| RatePolicy {
+        kind,
+        value,
+        period_seconds,
+    });
+    (option::of(0..=600), any_select(), vec(policy, 1..4), option::of(0.0..0.5))
+        .prop_map(|(window_seconds, select, policies, tolerance)| Rules { window_seconds, select, policies, tolerance })
+}
+
+fn behavior() -> impl Strategy<Value = Option<Behavior>> {
+    option::of((rules(), rules()).prop_map(|(up, down)| Behavior { up, down }))
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    prop_oneof![
+        (1..50_000i64).prop_map(|target| Target::Value(Milli::new(target))),
+        (1..50_000i64).prop_map(|target| Target::AverageValue(Milli::new(target))),
+    ]
+}
+
+/// A policy as it passes validation, running.
+fn policy() -> impl Strategy<Value = Policy> {
+    (1..20, 0..80, vec(target(), 1..4), behavior(), 0..=600).prop_map(|(min, more, targets, behavior, window)| Policy {
+        min_replicas: min,
+        max_replicas: min + more,
+        metrics: targets.into_iter().map(|target| Metric { name: "m".into(), target }).collect(),
+        behavior,
+        downscale_window_seconds: window,
+        mode: Mode::Auto,
+    })
+}
+
+fn reading() -> impl Strategy<Value = Reading> {
+    let value = -50_000..2_000_000i64;
+    prop_oneof![
+        4 => value.clone().prop_map(reading_of),
+        1 => value.prop_map(|value| {
+            Reading::Partial(Sample { value: Milli::new(value), series: 2, age_millis: Some(1) }, absent())
+        }),
+        1 => Just(Reading::Missing(absent())),
+    ]
+}
+
+fn event() -> impl Strategy<Value = ScaleEvent> {
+    (1..40, 0..200_000i64).prop_map(|(change, age)| ScaleEvent {
+        change,
+        at: Timestamp::from_millis(NOW_MILLIS - age),
+        outdated: false,
+    })
+}
+
+fn state() -> impl Strategy<Value = State> {
+    let recommendation = (0..120, 0..900_000i64)
+        .prop_map(|(replicas, age)| Recommendation { replicas, at: Timestamp::from_millis(NOW_MILLIS - age) });
+    (option::of(vec(recommendation, 0..12)), vec(event(), 0..5), vec(event(), 0..5))
+        .prop_map(|(recommendations, up_events, down_events)| State { recommendations, up_events, down_events })
+}
+
+fn observation() -> impl Strategy<Value = Observation> {
+    (0..120, option::of(0..120), vec(reading(), 0..4)).prop_map(|(spec, ready, readings)| Observation {
+        now: Timestamp::from_millis(NOW_MILLIS),
+        replicas: Replicas { spec, ready },
+        readings,
+    })
+}
+
+fn edge_i32() -> impl Strategy<Value = i32> {
+    prop_oneof![any::<i32>(), Just(i32::MIN), Just(i32::MAX), -2..3]
+}
+
+fn edge_i64() -> impl Strategy<Value = i64> {
+    prop_oneof![any::<i64>(), Just(i64::MIN), Just(i64::MAX), -2..3i64]
+}
+
+fn wild_rules() -> impl Strategy<Value = Rules> {
+    let policy = (any_kind(), edge_i32(), edge_i32()).prop_map(|(kind, value, period_seconds)| RatePolicy {
+        kind,
+        value,
+        period_seconds,
+    });
+    let tolerance = prop_oneof![any::<f64>(), Just(f64::NAN), Just(f64::INFINITY), Just(-1.0)];
+    (option::of(edge_i32()), any_select(), vec(policy, 0..3), option::of(tolerance))
+        .prop_map(|(window_seconds, select, policies, tolerance)| Rules { window_seconds, select, policies, tolerance })
+}
+
+fn wild_policy() -> impl Strategy<Value = Policy> {
+    let target = prop_oneof![
+        edge_i64().prop_map(|target| Target::Value(Milli::new(target))),
+        edge_i64().prop_map(|target| Target::AverageValue(Milli::new(target))),
+    ];
+    let mode = prop_oneof![
+        3 => Just(Mode::Auto),
+        1 => Just(Mode::DryRun),
+        1 => option::of(edge_i32()).prop_map(|replicas| Mode::Paused { replicas }),
+    ];
+    let behavior = option::of((wild_rules(), wild_rules()).prop_map(|(up, down)| Behavior { up, down }));
+    (edge_i32(), edge_i32(), vec(target, 0..3), behavior, (edge_i32(), mode)).prop_map(
+        |(min_replicas, max_replicas, targets, behavior, (downscale_window_seconds, mode))| Policy {
+            min_replicas,
+            max_replicas,
+            metrics: targets.into_iter().map(|target| Metric { name: "m".into(), target }).collect(),
+            behavior,
+            downscale_window_seconds,
+            mode,
+        },
+    )
+}
+
+fn wild_state() -> impl Strategy<Value = State> {
+    let instant = || edge_i64().prop_map(Timestamp::from_millis);
+    let recommendation = (edge_i32(), instant()).prop_map(|(replicas, at)| Recommendation { replicas, at });
+    let event = (edge_i32(), instant(), any::<bool>())
+        .prop_map(|(change, at, outdated)| ScaleEvent { change, at, outdated })
+        .boxed();
+    (option::of(vec(recommendation, 0..5)), vec(event.clone(), 0..4), vec(event, 0..4))
+        .prop_map(|(recommendations, up_events, down_events)| State { recommendations, up_events, down_events })
+}
+
+fn wild_observation() -> impl Strategy<Value = Observation> {
+    let reading = prop_oneof![edge_i64().prop_map(reading_of), Just(Reading::Missing(absent()))];
+    (edge_i64(), edge_i32(), option::of(edge_i32()), vec(reading, 0..4)).prop_map(|(now, spec, ready, readings)| {
+        Observation { now: Timestamp::from_millis(now), replicas: Replicas { spec, ready }, readings }
+    })
+}
+
+fn decided(policy: &Policy, state: &State, observation: &Observation) -> Decision {
+    decide(policy, state.clone(), observation).1
+}
+
+/// Whether every metric of the policy was answered in full.
+fn all_complete(policy: &Policy, observation: &Observation) -> bool {
+    observation.readings.len() >= policy.metrics.len()
+        && observation.readings[..policy.metrics.len()].iter().all(|reading| matches!(reading, Reading::Complete(_)))
+}
+
+fn check_action(policy: &Policy, decision: &Decision) -> Result<(), TestCaseError> {
+    let Decision { action, trace } = decision;
+    let expected = if trace.desired_replicas == trace.current_replicas {
+        Action::Hold
+    } else if policy.mode == Mode::DryRun {
+        Action::WouldScaleTo(trace.desired_replicas)
+    } else {
+        Action::ScaleTo(trace.desired_replicas)
+    };
+    prop_assert_eq!(*action, expected);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_result_is_within_the_bounds(policy in policy(), state in state(), observation in observation()) {
+        let decision = decided(&policy, &state, &observation);
+        if decision.trace.outcome != Outcome::Disabled && !matches!(decision.trace.outcome, Outcome::MetricsFailed { .. }) {
+            let desired = decision.trace.desired_replicas;
+            prop_assert!((policy.min_replicas..=policy.max_replicas).contains(&desired), "{decision:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_missing_or_partial_ever_lowers(policy in policy(), state in state(), observation in observation()) {
+        let decision = decided(&policy, &state, &observation);
+        if !all_complete(&policy, &observation) && decision.trace.outcome != Outcome::AboveMax {
+            prop_assert!(decision.trace.desired_replicas >= observation.replicas.spec, "{decision:?}");
+        }
+    }
+
+    #[test]
+    fn more_load_never_means_fewer_replicas(
+        (policy, state, observation) in (policy(), state(), observation()),
+        index in 0..3usize,
+        (low, more) in (-50_000..500_000i64, 0..500_000i64),
+    ) {
+        let mut observation = observation;
+        let index = index % (observation.readings.len() + 1);
+        observation.readings.resize(observation.readings.len().max(index + 1), Reading::Missing(absent()));
+        observation.readings[index] = reading_of(low);
+        let before = decided(&policy, &state, &observation);
+        observation.readings[index] = reading_of(low + more);
+        let after = decided(&policy, &state, &observation);
+        prop_assert!(after.trace.desired_replicas >= before.trace.desired_replicas, "{before:?}\n{after:?}");
+    }
+
+    #[test]
+    fn a_fixed_point_stays(policy in policy(), observation in observation(), steps in 1..40i64) {
+        // Every metric is exactly on its target.
+        let size = observation.replicas.spec.clamp(policy.min_replicas, policy.max_replicas);
+        let on_target = |metric: &Metric| reading_of(match metric.target {
+            Target::Value(target) => target.get(),
+            Target::AverageValue(target) => target.get() * i64::from(size),
+        });
+        let readings: Vec<Reading> = policy.metrics.iter().map(on_target).collect();
+        let mut state = State::default();
+        for step in 0..steps {
+            let now = Timestamp::from_millis(NOW_MILLIS).plus_seconds(step * 15);
+            let replicas = Replicas { spec: size, ready: observation.replicas.ready };
+            let (after, decision) = decide(&policy, state, &Observation { now, replicas, readings: readings.clone() });
+            prop_assert_eq!(decision.action, Action::Hold);
+            prop_assert_eq!(decision.trace.recommended_replicas, Some(size));
+            state = after;
+        }
+    }
+
+    #[test]
+    fn stabilization_only_delays(policy in policy(), state in state(), observation in observation()) {
+        let trace = decided(&policy, &state, &observation).trace;
+        if let (Some(wish), Some(stabilization)) = (trace.recommended_replicas, trace.stabilization) {
+            let (low, high) = (wish.min(trace.current_replicas), wish.max(trace.current_replicas));
+            prop_assert!((low..=high).contains(&stabilization.replicas), "{trace:?}");
+            prop_assert_eq!(stabilization.held.is_some(), stabilization.replicas != wish);
+            if let Some(held) = stabilization.held {
+                prop_assert!(held.until.is_some_and(|until| until >= trace.at), "{trace:?}");
+                prop_assert_eq!(held.direction == Direction::Up, wish > stabilization.replicas);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_panics_and_nonsense_never_lowers_for_want_of_data(
+        policy in wild_policy(), state in wild_state(), observation in wild_observation(),
+    ) {
+        let (mut state, decision) = decide(&policy, state, &observation);
+        check_action(&policy, &decision)?;
+        let trace = &decision.trace;
+        prop_assert!(trace.desired_replicas >= 0);
+        if policy.min_replicas > policy.max_replicas && !matches!(policy.mode, Mode::Paused { .. }) {
+            prop_assert!(trace.desired_replicas >= trace.current_replicas, "contradicting bounds lowered: {decision:?}");
+        }
+        let rescale = Rescale { from: trace.current_replicas, to: trace.desired_replicas, at: trace.at };
+        state.record_rescale(&policy, rescale);
+        let (_, again) = decide(&policy, state, &observation);
+        check_action(&policy, &again)?;
+    }
+
+    /// Whoever asks metrics only where `asks_metrics` says so never starves a decision of them.
+    #[test]
+    fn metrics_are_looked_at_exactly_where_they_are_asked_for(
+        policy in wild_policy(), state in wild_state(), observation in wild_observation(),
+    ) {
+        let outcome = decided(&policy, &state, &observation).trace.outcome;
+        let looked = matches!(outcome, Outcome::Valid { .. } | Outcome::MetricsFailed { .. });
+        prop_assert_eq!(asks_metrics(&policy, observation.replicas), looked);
+    }
+
+    #[test]
+    fn the_same_input_gives_the_same_answer(policy in policy(), state in state(), observation in observation()) {
+        let first = decide(&policy, state.clone(), &observation);
+        prop_assert_eq!(first, decide(&policy, state, &observation));
+    }
+}
+
+/// One policy of pods per period, in one direction.
+fn one_rate(value: i32, period_seconds: i32) -> Rules {
+    let policies = vec![RatePolicy { kind: RateKind::Pods, value, period_seconds }];
+    Rules { window_seconds: Some(0), select: Select::Max, policies, tolerance: None }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Unless paused or switched off (0), a workload ends up within its bounds, wherever it was before.
+    /// Within any sliding period the size never moves further from the period's start than the policy says. One direction at a time:
+    /// what grew within a period may be taken back on top of what may shrink (HPA rule).
     #[test]
-    fn desired_is_within_bounds((policy, state, observation) in situation()) {
-        let (_, decision) = decide(&policy, state, &observation);
-        prop_assert!(within_bounds(&policy, decision.trace.desired_replicas), "{decision:#?}");
-    }
-
-    /// One metric that is missing, partial or never asked is enough: nothing shrinks.
-    #[test]
-    fn incomplete_data_never_lowers(
-        (policy, state, mut observation) in situation(),
-        (bad, at) in (given::incomplete(), any::<prop::sample::Index>()),
-        forget in any::<bool>(),
+    fn a_rate_is_kept_over_every_sliding_period(
+        (pods, period, grows) in (1..20, 5..120, any::<bool>()),
+        loads in vec((0..200_000i64, 1..40i64), 5..60),
     ) {
-        let at = at.index(observation.readings.len());
-        if forget { observation.readings.truncate(at) } else { observation.readings[at] = bad }
-        let current = observation.replicas.spec.min(policy.max_replicas);
-        observation.replicas.spec = current;
-        let (_, decision) = decide(&policy, state, &observation);
-        prop_assert!(decision.trace.desired_replicas >= current, "{decision:#?}");
-    }
-
-    /// All metrics failing moves nothing at all.
-    #[test]
-    fn nothing_known_moves_nothing((policy, state, mut observation) in settled()) {
-        for reading in &mut observation.readings {
-            *reading = given::no_answer();
-        }
-        let before = state.clone();
-        let (after, decision) = decide(&policy, state, &observation);
-        prop_assert_eq!(decision.action, Action::Hold);
-        prop_assert_eq!(decision.trace.outcome, Outcome::MetricsFailed { first: 0 });
-        // ... and is not remembered as a recommendation of anything.
-        prop_assert!(before.recommendations.is_none() || after == before);
-    }
-
-    /// More of one metric, all else equal, never means fewer replicas: not with pods unready, nor with more of them ready than asked
-    /// for, nor with part of the data missing.
-    #[test]
-    fn more_load_never_means_fewer(
-        (mut policy, state, observation) in settled(),
-        (low, more) in (0..3000_i64, 0..1500_i64),
-        (metrics, partial) in (1..=3_usize, any::<bool>()),
-    ) {
-        policy.metrics.truncate(metrics);
-        let desired = |permille: i64| {
-            let mut observation = observation.clone();
-            let whole = given::at_target(policy.metrics[0].target, observation.replicas.spec);
-            let sample = Sample { value: Milli::new(whole.get() * permille / 1000), series: 1, age_millis: None };
-            observation.readings[0] = if partial { given::partly(sample) } else { Reading::Complete(sample) };
-            decide(&policy, state.clone(), &observation).1.trace.desired_replicas
+        let moving = one_rate(pods, period);
+        let still = Rules { select: Select::Disabled, ..moving.clone() };
+        let (up, down) = if grows { (moving, still) } else { (still, moving) };
+        let policy = Policy {
+            min_replicas: 1,
+            max_replicas: 200,
+            metrics: vec![Metric { name: "m".into(), target: Target::AverageValue(Milli::new(1000)) }],
+            behavior: Some(Behavior { up, down }),
+            downscale_window_seconds: 0,
+            mode: Mode::Auto,
         };
-        let (with_low, with_high) = (desired(low), desired(low + more));
-        prop_assert!(with_low <= with_high, "{with_low} at {low}, {with_high} at {} per mille of the target", low + more);
-    }
-
-    /// Exactly at the target nothing changes, whatever is remembered.
-    #[test]
-    fn at_the_target_nothing_changes((policy, state, mut observation) in settled()) {
-        let current = observation.replicas.spec;
-        observation.readings = policy.metrics.iter().map(|metric| {
-            let value = given::at_target(metric.target, current);
-            Reading::Complete(Sample { value, series: 1, age_millis: None })
-        }).collect();
-        let (_, decision) = decide(&policy, state, &observation);
-        prop_assert_eq!(decision.action, Action::Hold, "{:#?}", decision.trace);
-    }
-
-    /// Windows and limits only delay: the stabilized number lies between the present size and the recommendation, the desired one
-    /// between the present size and the stabilized one. What is said to be held is held towards the present size.
-    #[test]
-    fn windows_and_limits_only_delay((policy, state, observation) in settled()) {
-        let current = observation.replicas.spec;
-        let trace = decide(&policy, state, &observation).1.trace;
-        let Some((recommended, stabilization)) = trace.recommended_replicas.zip(trace.stabilization) else {
-            return Ok(());
-        };
-        let between = |x: i32, a: i32, b: i32| a.min(b) <= x && x <= a.max(b);
-        prop_assert!(between(stabilization.replicas, current, recommended), "{trace:#?}");
-        prop_assert!(between(trace.desired_replicas, current, stabilization.replicas), "{trace:#?}");
-        match stabilization.held {
-            None => prop_assert_eq!(stabilization.replicas, recommended),
-            Some(held) => {
-                let expected = if recommended > current { Direction::Up } else { Direction::Down };
-                prop_assert_eq!(held.direction, expected);
-                prop_assert!(held.window_seconds > 0 || policy.behavior.is_none());
-                prop_assert!(held.until.is_none_or(|until| until >= trace.at), "{trace:#?}");
-            }
-        }
-    }
-
-    /// A policy that was never seen, as after a restart, shrinks nothing at first sight.
-    #[test]
-    fn the_first_decision_never_lowers((policy, _, observation) in settled()) {
-        let current = observation.replicas.spec;
-        let window = policy.behavior.as_ref().and_then(|behavior| behavior.down.window_seconds);
-        prop_assume!(policy.behavior.is_none() || window.unwrap_or(policy.downscale_window_seconds) > 0);
-        let (_, decision) = decide(&policy, State::default(), &observation);
-        prop_assert!(decision.trace.desired_replicas >= current, "{decision:#?}");
-    }
-
-    /// DryRun decides the same and writes nothing.
-    #[test]
-    fn a_dry_run_decides_the_same((mut policy, state, observation) in situation()) {
-        policy.mode = Mode::Auto;
-        let (auto_state, auto) = decide(&policy, state.clone(), &observation);
-        policy.mode = Mode::DryRun;
-        let (dry_state, dry) = decide(&policy, state, &observation);
-        prop_assert_eq!(auto_state, dry_state);
-        prop_assert_eq!(auto.trace.desired_replicas, dry.trace.desired_replicas);
-        prop_assert_eq!(matches!(auto.action, Action::ScaleTo(_)), matches!(dry.action, Action::WouldScaleTo(_)));
-        prop_assert!(!matches!(dry.action, Action::ScaleTo(_)));
-    }
-
-    /// Nonsense does not panic: any integer, any instant, any float, bounds in the wrong order. Equal inputs give equal answers, the
-    /// action says what the trace says, and no size is negative unless a bound is.
-    #[test]
-    fn nonsense_neither_panics_nor_differs((policy, state, observation) in anything()) {
-        let (state_after, decision) = decide(&policy, state.clone(), &observation);
-        let again = decide(&policy, state, &observation);
-        // As text, since NaN differs from itself.
-        prop_assert_eq!(format!("{:?}", (state_after, &decision)), format!("{again:?}"));
-        let trace = &decision.trace;
-        prop_assert_eq!(decision.action == Action::Hold, trace.desired_replicas == trace.current_replicas);
-        if policy.max_replicas >= 0 && trace.current_replicas >= 0 {
-            prop_assert!(trace.desired_replicas >= 0, "{trace:#?}");
-        }
-    }
-
-    /// Incomplete data lowers nothing even where policy and memory are nonsense, unless the size is above the maximum.
-    #[test]
-    fn nonsense_on_incomplete_data_never_lowers((mut policy, state, mut observation) in anything()) {
-        if matches!(policy.mode, Mode::Paused { .. }) {
-            policy.mode = Mode::Auto;
-        }
-        observation.replicas.spec = observation.replicas.spec.min(policy.max_replicas.max(policy.min_replicas));
-        observation.readings.truncate(policy.metrics.len().saturating_sub(1));
-        let (_, decision) = decide(&policy, state, &observation);
-        prop_assert!(decision.trace.desired_replicas >= decision.trace.current_replicas, "{decision:#?}");
-    }
-
-    /// Memory is bounded by the windows over the interval, however long it goes on.
-    #[test]
-    fn memory_is_bounded(policy in policy(), steps in prop::collection::vec((5_000..30_000_i64, readings(3)), 100..200)) {
-        let mut state = State::default();
-        let mut observation = observation(0, policy.min_replicas.max(1), Vec::new());
-        for (millis, readings) in steps {
-            observation = given::later(&observation, millis, readings);
-            let (after, decision) = decide(&policy, state, &observation);
+        let (mut state, mut spec, mut seconds) = (State::default(), 100, 0);
+        // The size in force from each second on.
+        let mut sizes = vec![(i64::MIN, spec)];
+        for (load, pause) in loads {
+            seconds += pause;
+            let now = Timestamp::from_millis(NOW_MILLIS).plus_seconds(seconds);
+            let replicas = Replicas { spec, ready: None };
+            let (after, decision) = decide(&policy, state, &Observation { now, replicas, readings: vec![reading_of(load)] });
             state = after;
-            given::carry_out(&policy, &mut state, &mut observation, &decision);
-        }
-        // At least 5 s lie between two decisions; the longest window is 120 s, the longest period 120 s.
-        let most = 120 / 5 + 2;
-        prop_assert!(state.recommendations.as_ref().is_none_or(|stored| stored.len() <= most), "{state:#?}");
-        prop_assert!(state.up_events.len() <= most && state.down_events.len() <= most, "{state:#?}");
-    }
-
-    /// The same inputs again, from a state as remembered, give the same decisions.
-    #[test]
-    fn a_replay_decides_the_same(
-        policy in policy(),
-        state in state(),
-        steps in prop::collection::vec((1..60_000_i64, readings(3)), 1..30),
-    ) {
-        let run = || {
-            let (mut state, mut decisions) = (state.clone(), Vec::new());
-            let mut observation = observation(0, policy.min_replicas.max(1), Vec::new());
-            for (millis, readings) in steps.clone() {
-                observation = given::later(&observation, millis, readings);
-                let (after, decision) = decide(&policy, state, &observation);
-                state = after;
-                given::carry_out(&policy, &mut state, &mut observation, &decision);
-                decisions.push(decision);
+            if let Action::ScaleTo(to) = decision.action {
+                state.record_rescale(&policy, Rescale { from: spec, to, at: now });
+                spec = to;
+                sizes.push((seconds, spec));
             }
-            (state, decisions)
-        };
-        prop_assert_eq!(run(), run());
+            let begin = seconds - i64::from(period);
+            let at_begin = sizes.iter().rev().find(|(since, _)| *since <= begin).map_or(100, |(_, size)| *size);
+            prop_assert!((spec - at_begin).abs() <= pods, "{at_begin} -> {spec} within {period} s");
+        }
     }
 }

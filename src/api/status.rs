@@ -8,6 +8,12 @@ use super::quantity::Quantity;
 
 /// Most entries of any list in status: as many as the spec may have metrics.
 pub const MAX_STATUS_METRICS: usize = 16;
+/// Longest message in status, in characters. A sentence or two; what is longer is cut.
+pub const MAX_MESSAGE_LENGTH: usize = 2048;
+/// Longest word in status (a reason, a type, a name), in characters.
+pub const MAX_WORD_LENGTH: usize = 128;
+/// Most conditions, those of other writers included.
+pub const MAX_CONDITIONS: usize = 32;
 
 /// What Flyball last saw, decided and did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +33,7 @@ pub struct ScalingPolicyStatus {
     pub last_scale_time: Option<Time>,
     /// Current and target of each metric in one line, as `kubectl get` shows it: `612m/500m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_MESSAGE_LENGTH))]
     pub metrics_summary: Option<String>,
     /// The last value of each metric, in the order of the spec.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -34,6 +41,7 @@ pub struct ScalingPolicyStatus {
     pub current_metrics: Vec<MetricStatus>,
     /// The state in the words of HPA and of kstatus: Ready, Reconciling, Stalled, AbleToScale, ScalingActive, ScalingLimited, and, where on, Paused and DryRun.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
     /// The last decision with everything that led to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,8 +54,10 @@ pub struct ScalingPolicyStatus {
 pub struct MetricStatus {
     /// The type of the metric, as in the spec.
     #[serde(rename = "type")]
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub kind: String,
     /// The name of the metric.
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub name: String,
     /// The value; absent while there is none to act on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,8 +83,10 @@ pub struct LastDecision {
     /// When the metrics and the size were looked at.
     pub time: Time,
     /// Up, Down or None.
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub direction: String,
     /// The decision in one sentence, with its arithmetic.
+    #[schemars(length(max = MAX_MESSAGE_LENGTH))]
     pub message: String,
     /// Replicas before.
     pub current_replicas: i32,
@@ -92,10 +104,11 @@ pub struct LastDecision {
     pub desired_replicas: i32,
     /// The metric that asked for most, or the first that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub metric_name: Option<String>,
     /// What kept the number from being the recommended one: StabilizationWindow, ScaleUpPolicy, ScaleDownPolicy, MaxReplicas, MinReplicas, Tolerance, MetricUnavailable, PartialData, ScalingDisabled, Paused, DryRun.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 16), inner(length(max = MAX_WORD_LENGTH)))]
     pub limited_by: Vec<String>,
     /// What each metric proposed, in the order of the spec.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -114,8 +127,10 @@ pub struct LastDecision {
 #[serde(rename_all = "camelCase")]
 pub struct MetricProposal {
     /// The name of the metric.
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub name: String,
     /// Value or AverageValue.
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub target_type: String,
     /// The target.
     pub target: Quantity,
@@ -124,9 +139,11 @@ pub struct MetricProposal {
     pub value: Option<Quantity>,
     /// Value over target, with two decimals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub ratio: Option<String>,
     /// The tolerance that applied, as a fraction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub tolerance: Option<String>,
     /// Replicas that this metric alone would ask for; absent where it could not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,9 +153,11 @@ pub struct MetricProposal {
     pub series: Option<i32>,
     /// Why there was no value, or not all of it: EmptyResult, NotFinite, StaleSample, Timeout and so on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub reason: Option<String>,
     /// The reason in one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_MESSAGE_LENGTH))]
     pub message: Option<String>,
 }
 
@@ -147,6 +166,7 @@ pub struct MetricProposal {
 #[serde(rename_all = "camelCase")]
 pub struct StabilizationHold {
     /// Up or Down: the direction that was held back.
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub direction: String,
     /// The length of the window in seconds.
     pub window_seconds: i32,
@@ -160,12 +180,37 @@ pub struct StabilizationHold {
 #[serde(rename_all = "camelCase")]
 pub struct RateLimitRecord {
     /// Up or Down.
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub direction: String,
     /// The most (Up) or fewest (Down) replicas that the policies allow now.
     pub replicas: i32,
     /// Max, Min or Disabled.
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub select_policy: String,
     /// The policy that set it, as `4 Pods in 15 s`; absent for a disabled direction and for the growth limit without behavior.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD_LENGTH))]
     pub policy: Option<String>,
+}
+
+/// `metav1.Condition` with bounds, as a list keyed by type: appliers own one condition each, not the list.
+fn conditions_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "array",
+        "maxItems": MAX_CONDITIONS,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["lastTransitionTime", "message", "reason", "status", "type"],
+            "properties": {
+                "type": {"type": "string", "maxLength": 316, "description": "What the condition is about, in CamelCase: Ready, AbleToScale, ScalingActive and so on."},
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"], "description": "Whether it holds: True, False or Unknown."},
+                "reason": {"type": "string", "minLength": 1, "maxLength": 1024, "description": "Why, in one CamelCase word for programs."},
+                "message": {"type": "string", "maxLength": 32768, "description": "Why, in a sentence for people."},
+                "lastTransitionTime": {"type": "string", "format": "date-time", "description": "When the status last changed from one value to another."},
+                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0, "description": "The generation of the spec that the condition speaks of."},
+            },
+        },
+    })
 }

@@ -1,31 +1,29 @@
-//! Decide: the one place where the steps are put together. `run`, `demo` and the tests call this and nothing else.
+//! One decision: the steps in their order, and the trace of them. Owns what is decided before any metric is looked at.
 
+use super::clamp::{Bounds, Change, Growth, clamp, rate};
 use super::combine::combine;
-use super::limit::limit;
+use super::memory::remember;
 use super::observation::{Observation, Replicas};
 use super::policy::{Mode, Policy};
-use super::propose::propose;
-use super::stabilize::stabilize;
+use super::propose::{Tolerances, propose};
+use super::rate_limit::Events;
+use super::stabilize::{Wish, stabilize};
 use super::state::{Recommendation, State};
 use super::trace::{Action, Decision, Outcome, Trace};
 
-/// Decides how many replicas `policy` gives a workload, from what was seen and what is remembered. Pure: equal arguments give equal
-/// answers. Never panics, and never lowers replicas on data that is missing, partial or not a number.
+/// Decides. Total: no input panics, and nothing that is missing, broken or nonsense lowers the size.
 ///
-/// A policy whose `min_replicas` exceeds its `max_replicas` cannot come from [`crate::api`]; should one arrive, the larger number is both
-/// bounds, since that never lowers below what somebody asked for.
+/// The state goes in by value and comes out changed. A policy never seen before is seeded with the present size, so that nothing
+/// shrinks before a full window was seen (HPA rule); the end of a pause, or of a time at zero, counts as a first sight as well.
 #[must_use]
 pub fn decide(policy: &Policy, mut state: State, observation: &Observation) -> (State, Decision) {
-    if policy.min_replicas > policy.max_replicas {
-        let sound = Policy { max_replicas: policy.min_replicas, ..policy.clone() };
-        return decide(&sound, state, observation);
-    }
-    let current = observation.replicas.spec;
+    let current = observation.replicas.spec.max(0);
+    let bounds = Bounds::of(policy, current);
     let mut trace = Trace {
         at: observation.now,
         current_replicas: current,
-        min_replicas: policy.min_replicas,
-        max_replicas: policy.max_replicas,
+        min_replicas: bounds.min,
+        max_replicas: bounds.max,
         mode: policy.mode,
         proposals: Vec::new(),
         outcome: Outcome::Paused,
@@ -34,62 +32,74 @@ pub fn decide(policy: &Policy, mut state: State, observation: &Observation) -> (
         limit: None,
         desired_replicas: current,
     };
-    if let Some((outcome, desired)) = without_metrics(policy, observation.replicas) {
-        trace.outcome = outcome;
-        trace.desired_replicas = desired;
-        match outcome {
-            // What was recommended before a pause says nothing about the workload that wakes: begin anew with its size then.
-            Outcome::Paused | Outcome::Disabled => state.recommendations = None,
-            _ => state.seed(current, observation.now),
+    if let Mode::Paused { replicas } = policy.mode {
+        state.recommendations = None;
+        trace.desired_replicas = replicas.map_or(current, |fixed| fixed.max(0));
+    } else if current == 0 && bounds.min > 0 {
+        state.recommendations = None;
+        trace.outcome = Outcome::Disabled;
+    } else {
+        let seed = Recommendation { replicas: current, at: observation.now };
+        state.recommendations.get_or_insert_with(|| vec![seed]);
+        if current > bounds.max {
+            (trace.outcome, trace.desired_replicas) = (Outcome::AboveMax, bounds.max);
+        } else if current < bounds.min {
+            (trace.outcome, trace.desired_replicas) = (Outcome::BelowMin, bounds.min);
+        } else {
+            follow_metrics(policy, &mut state, (observation, bounds), &mut trace);
         }
-        return (state, finish(policy.mode, trace));
     }
-    state.seed(current, observation.now);
-    trace.proposals = propose(policy, observation);
+    let action = action(policy.mode, current, trace.desired_replicas);
+    (state, Decision { action, trace })
+}
+
+/// A decision on a workload of this size looks at metrics; where it does not, nobody has to be asked.
+#[must_use]
+pub fn asks_metrics(policy: &Policy, replicas: Replicas) -> bool {
+    let current = replicas.spec.max(0);
+    let bounds = Bounds::of(policy, current);
+    let switched_off = current == 0 && bounds.min > 0;
+    !matches!(policy.mode, Mode::Paused { .. }) && !switched_off && (bounds.min..=bounds.max).contains(&current)
+}
+
+/// Asks the metrics, and takes what they recommend through windows and limits. Leaves the size alone and the memory untouched where
+/// they recommend nothing.
+fn follow_metrics(policy: &Policy, state: &mut State, seen: (&Observation, Bounds), trace: &mut Trace) {
+    let (observation, bounds) = seen;
+    let current = trace.current_replicas;
+    let tolerances = Tolerances::of(policy);
+    let propose_one =
+        |(index, metric)| propose(metric, tolerances, observation.replicas, observation.readings.get(index));
+    trace.proposals.extend(policy.metrics.iter().enumerate().map(propose_one));
     let (outcome, recommended) = combine(&trace.proposals, current);
     trace.outcome = outcome;
     trace.recommended_replicas = recommended;
-    if let Some(replicas) = recommended {
-        let recommendation = Recommendation { replicas, at: observation.now };
-        let stabilization = stabilize(policy, &mut state, recommendation, current);
-        let limit = limit(policy, &state, observation.now, (current, stabilization.replicas));
-        trace.stabilization = Some(stabilization);
-        trace.limit = Some(limit);
-        trace.desired_replicas = limit.replicas;
-    }
-    (state, finish(policy.mode, trace))
+    let Some(proposal) = recommended else { return };
+
+    let stored = state.recommendations.get_or_insert_default();
+    let wish = Wish { current, proposal, now: observation.now };
+    let (stabilization, slot) = stabilize(policy, stored, wish);
+    // The raw wish is stored, whatever becomes of it (HPA rule).
+    remember(stored, slot, Recommendation { replicas: proposal, at: observation.now });
+    trace.stabilization = Some(stabilization);
+
+    let change = Change { current, desired: stabilization.replicas };
+    let limit = match &policy.behavior {
+        None => clamp(change, bounds, Growth::default()),
+        Some(behavior) => rate(change, bounds, behavior, &Events::of(state, observation.now)),
+    };
+    trace.desired_replicas = limit.replicas;
+    trace.limit = Some(limit);
 }
 
-/// The decision on a workload of this size looks at metrics. Where it does not, nobody has to be asked.
-#[must_use]
-pub fn asks_metrics(policy: &Policy, replicas: Replicas) -> bool {
-    without_metrics(policy, replicas).is_none()
-}
-
-/// What is decided before any metric is looked at (HPA, but for the pause).
-fn without_metrics(policy: &Policy, replicas: Replicas) -> Option<(Outcome, i32)> {
-    let current = replicas.spec;
-    if let Mode::Paused { replicas } = policy.mode {
-        return Some((Outcome::Paused, replicas.unwrap_or(current).max(0)));
-    }
-    if current == 0 {
-        return Some((Outcome::Disabled, 0));
-    }
-    if current > policy.max_replicas {
-        return Some((Outcome::AboveMax, policy.max_replicas));
-    }
-    (current < policy.min_replicas).then_some((Outcome::BelowMin, policy.min_replicas))
-}
-
-fn finish(mode: Mode, trace: Trace) -> Decision {
-    let action = if trace.desired_replicas == trace.current_replicas {
+fn action(mode: Mode, current: i32, desired: i32) -> Action {
+    if desired == current {
         Action::Hold
     } else if mode == Mode::DryRun {
-        Action::WouldScaleTo(trace.desired_replicas)
+        Action::WouldScaleTo(desired)
     } else {
-        Action::ScaleTo(trace.desired_replicas)
-    };
-    Decision { action, trace }
+        Action::ScaleTo(desired)
+    }
 }
 
 #[cfg(test)]

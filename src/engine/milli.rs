@@ -64,6 +64,3 @@ impl fmt::Display for Milli {
         if self.0 % 1000 == 0 { write!(f, "{}", self.0 / 1000) } else { write!(f, "{}m", self.0) }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,20 +3,20 @@
 //! `observe → propose → combine → stabilize → limit → decide`, one file a step. Rules marked "HPA" are those of `autoscaling/v2`
 //! in Kubernetes v1.36.
 
-#[cfg(test)]
-mod fixtures;
-
 pub mod behavior;
+pub mod clamp;
 pub mod combine;
 pub mod decide;
-pub mod limit;
 pub mod memory;
 pub mod milli;
 pub mod observation;
 pub mod policy;
 pub mod propose;
+pub mod rate_limit;
 pub mod stabilize;
 pub mod state;
+#[cfg(test)]
+mod tests_support;
 pub mod time;
 pub mod trace;
 

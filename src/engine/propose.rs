@@ -1,178 +1,240 @@
-//! Propose: what one metric alone asks for. Ratio and replica arithmetic are IEEE doubles in HPA's order of operations, since that order
-//! decides (11 ready pods at a ratio of 25/11 are 26, not 25). Conversions saturate where HPA's wrap.
-
-use std::cmp::Ordering;
+//! From one metric's value to the replicas that it asks for. Owns the floating-point order of operations, which is HPA's to the last
+//! bit; must not know other metrics, windows or limits.
 
 use super::milli::Milli;
-use super::observation::{Absence, Observation, Reading, Replicas};
-use super::policy::{Direction, Policy, Target};
+use super::observation::{Absence, Reading, Replicas};
+use super::policy::{DEFAULT_TOLERANCE, Direction, Metric, Policy, Target};
 use super::trace::Proposal;
 
-/// The band around a target that is left alone, as fractions of it; closed at both ends (HPA).
+/// Relative distances from the target that are left alone, as fractions.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tolerance {
+pub struct Tolerances {
     /// Below the target.
     pub down: f64,
     /// Above the target.
     pub up: f64,
 }
 
-impl Tolerance {
-    /// The ratio is near enough to 1 to be left alone. False for NaN and the infinities.
-    #[must_use]
-    pub fn holds(&self, ratio: f64) -> bool {
-        1.0 - self.down <= ratio && ratio <= 1.0 + self.up
-    }
+/// One value and what it is held against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Comparison {
+    /// The value, summed over all series.
+    pub value: Milli,
+    /// The target: of the whole workload, or of one replica.
+    pub target: Milli,
+    /// What is near enough.
+    pub tolerances: Tolerances,
 }
 
-/// What the arithmetic of one target came to.
+/// What a comparison asks for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Answer {
-    /// Value over target; not finite where the size was 0.
+    /// Replicas; negative where the value is.
+    pub replicas: i32,
+    /// What HPA reports as current: the value, or the value per replica rounded up.
+    pub reported: Milli,
+    /// Value over target. Not finite where it was divided by zero replicas.
     pub ratio: f64,
     /// The ratio lies within the tolerance.
     pub within_tolerance: bool,
-    /// The proposal; `None` where it would count pods and there is none to count. May be negative for a negative value.
-    pub replicas: Option<i32>,
-    /// What HPA reports as the current value.
-    pub reported: Milli,
 }
 
-/// A target of type Value: the ratio times the pods that are ready (HPA Object and External `Value`). From 0 replicas the ratio itself is
-/// the proposal. `ready` is `None` where no pod is known at all.
-#[must_use]
-pub fn for_value(
-    (value, target): (Milli, Milli),
-    (current, ready): (i32, Option<i32>),
-    tolerance: Tolerance,
-) -> Answer {
-    let ratio = as_f64(value) / as_f64(target);
-    let (within_tolerance, replicas) = if current == 0 {
-        (false, Some(ceil_to_i32(ratio)))
-    } else if tolerance.holds(ratio) {
-        (true, Some(current))
-    } else {
-        (false, ready.map(|ready| ceil_to_i32(ratio * f64::from(ready))))
-    };
-    Answer { ratio, within_tolerance, replicas, reported: value }
-}
-
-/// A target of type AverageValue: the value divided by the target (HPA Object and External `AverageValue`). Within the tolerance the
-/// answer is `count`, the number of replicas that the value was averaged over.
-#[must_use]
-pub fn for_average((value, target): (Milli, Milli), count: i32, tolerance: Tolerance) -> Answer {
-    let ratio = as_f64(value) / (as_f64(target) * f64::from(count));
-    let within_tolerance = tolerance.holds(ratio);
-    let replicas = if within_tolerance { count } else { ceil_to_i32(as_f64(value) / as_f64(target)) };
-    let reported = Milli::new(ceil_to_i64(as_f64(value) / f64::from(count)));
-    Answer { ratio, within_tolerance, replicas: Some(replicas), reported }
-}
-
-/// [`for_average`] for External metrics: what is at the limit of numbers is reported as it is, since an overflow divided by a number of
-/// replicas would look like a measurement (HPA, which does so for External only).
-#[must_use]
-pub fn for_external_average((value, target): (Milli, Milli), count: i32, tolerance: Tolerance) -> Answer {
-    let mut answer = for_average((value, target), count, tolerance);
-    if as_f64(value) >= as_f64(Milli::MAX) {
-        answer.reported = Milli::MAX;
+impl Tolerances {
+    /// Those of a policy. A NaN, an infinity or a negative number is no tolerance: the default takes its place.
+    #[must_use]
+    pub fn of(policy: &Policy) -> Self {
+        let sane = |tolerance: f64| {
+            if tolerance.is_finite() && tolerance >= 0.0 { tolerance } else { DEFAULT_TOLERANCE }
+        };
+        Self { down: sane(policy.tolerance(Direction::Down)), up: sane(policy.tolerance(Direction::Up)) }
     }
-    answer
+
+    /// Whether `ratio` is near enough to 1: a closed interval (HPA rule).
+    #[must_use]
+    pub fn contain(self, ratio: f64) -> bool {
+        (1.0 - self.down) <= ratio && ratio <= (1.0 + self.up)
+    }
+
+    /// The tolerance of the side that `ratio` is on.
+    fn side(self, ratio: f64) -> f64 {
+        if ratio < 1.0 { self.down } else { self.up }
+    }
 }
 
-/// The sum that HPA takes of an External metric's series for a Value target: it stops at the first overflow upwards.
+/// The sum of the series of an HPA External metric with a Value target; saturates.
 #[must_use]
-pub fn sum_of_external_value(values: &[Milli]) -> Milli {
-    let mut sum = Milli::new(0);
+pub fn sum_for_value(values: &[i64]) -> Milli {
+    Milli::new(values.iter().fold(0, |sum: i64, value| sum.saturating_add(*value)))
+}
+
+/// The sum of the series of an HPA External metric with an AverageValue target. HPA takes a running sum below zero for an overflow and
+/// then counts the largest number there is. Only for what claims to be HPA's External type: [`super::decide()`] takes negative values for
+/// what they are.
+#[must_use]
+pub fn sum_for_average(values: &[i64]) -> Milli {
+    let mut sum: i64 = 0;
     for value in values {
-        if value.get() > 0 && sum.get() > i64::MAX - value.get() {
-            return Milli::MAX;
-        }
         sum = sum.saturating_add(*value);
-    }
-    sum
-}
-
-/// The sum that HPA takes of an External metric's series for an AverageValue target: it stops at the first overflow, and takes a
-/// running sum below zero for one.
-#[must_use]
-pub fn sum_of_external_average(values: &[Milli]) -> Milli {
-    let mut sum = 0_i64;
-    for value in values {
-        match sum.checked_add(value.get()) {
-            Some(next) if next >= 0 => sum = next,
-            _ => return Milli::MAX,
+        if sum < 0 {
+            return Milli::MAX;
         }
     }
     Milli::new(sum)
 }
 
-/// The proposals of all metrics of `policy`, in its order.
+/// HPA's proposal for a Value target of an Object or External metric. `ready` are the pods that are Running and Ready, `None` where
+/// no pod was listed. `None` where the size has to change and there is no pod to count.
 #[must_use]
-pub fn propose(policy: &Policy, observation: &Observation) -> Vec<Proposal> {
-    let mut proposals = Vec::with_capacity(policy.metrics.len());
-    for (index, metric) in policy.metrics.iter().enumerate() {
-        let reading = observation
-            .readings
-            .get(index)
-            .cloned()
-            .unwrap_or_else(|| Reading::missing(Absence::NotAsked, "the metric was not asked"));
-        proposals.push(propose_one(policy, metric.target, observation.replicas, reading));
-    }
-    proposals
+pub fn by_value(asked: Comparison, current: i32, ready: Option<i32>) -> Option<Answer> {
+    let ratio = float(asked.value) / float(asked.target);
+    let within_tolerance = current != 0 && asked.tolerances.contain(ratio);
+    let replicas = if current == 0 {
+        // From zero any load at all is a reason to start: no tolerance (HPA rule).
+        count(ratio.ceil())
+    } else if within_tolerance {
+        current
+    } else {
+        count((ratio * f64::from(ready?)).ceil())
+    };
+    Some(Answer { replicas, reported: asked.value, ratio, within_tolerance })
 }
 
-fn propose_one(policy: &Policy, target: Target, replicas: Replicas, reading: Reading) -> Proposal {
-    let tolerance = Tolerance { down: policy.tolerance(Direction::Down), up: policy.tolerance(Direction::Up) };
-    let answer = reading.sample().map(|sample| match target {
-        Target::Value(target) => for_value((sample.value, target), (replicas.spec, Some(counted(replicas))), tolerance),
-        // HPA counts status replicas here, so that a surge leaks into the answer; the size that was asked for does not surge.
-        Target::AverageValue(target) => for_external_average((sample.value, target), replicas.spec, tolerance),
+/// HPA's proposal for an AverageValue target of an Object or External metric, held against `replicas`.
+#[must_use]
+pub fn by_average(asked: Comparison, replicas: i32) -> Answer {
+    let held_against = f64::from(replicas);
+    let ratio = float(asked.value) / (float(asked.target) * held_against);
+    let within_tolerance = asked.tolerances.contain(ratio);
+    let proposed = if within_tolerance { replicas } else { count((float(asked.value) / float(asked.target)).ceil()) };
+    // A value that reached the limit says only "very much"; its share would pretend to know more (HPA rule).
+    let reported = if float(asked.value) >= float(Milli::MAX) {
+        Milli::MAX
+    } else {
+        thousandths(float(asked.value) / held_against)
+    };
+    Answer { replicas: proposed, reported, ratio, within_tolerance }
+}
+
+/// What one metric of a policy asks for: HPA's rules, with its traps closed. Never negative.
+///
+/// - An average is held against `spec` replicas, not against a count that a rollout inflates.
+/// - Where no pod is ready, `spec` counts: a workload that fails its probes must not shrink for it.
+/// - The direction is the ratio's: above the target never asks for fewer than `spec`, below never for more.
+/// - A target that is not above zero has no answer.
+#[must_use]
+pub fn propose(metric: &Metric, tolerances: Tolerances, replicas: Replicas, reading: Option<&Reading>) -> Proposal {
+    let reading = reading.cloned().unwrap_or_else(|| {
+        Reading::missing(Absence::NotAsked, "nobody asked for this metric: there are more metrics than readings")
     });
-    let above = answer.is_some_and(|answer| answer.ratio > 1.0);
-    Proposal {
+    let target = match metric.target {
+        Target::Value(target) | Target::AverageValue(target) => target,
+    };
+    let sample = reading.sample().filter(|_| target > Milli::default());
+    let mut proposal = Proposal {
         reading,
-        target,
-        ratio: answer.map(|answer| answer.ratio),
-        tolerance: if above { tolerance.up } else { tolerance.down },
-        within_tolerance: answer.is_some_and(|answer| answer.within_tolerance),
-        reported: answer.map(|answer| answer.reported),
-        replicas: answer.and_then(|answer| along_the_ratio(answer, replicas.spec)),
+        target: metric.target,
+        ratio: None,
+        tolerance: tolerances.up,
+        within_tolerance: false,
+        reported: None,
+        replicas: None,
+    };
+    let Some(sample) = sample else { return proposal };
+    let spec = replicas.spec.max(0);
+    let asked = Comparison { value: sample.value, target, tolerances };
+    let answer = match metric.target {
+        Target::Value(_) => by_value(asked, spec, Some(replicas.ready.filter(|ready| *ready > 0).unwrap_or(spec))),
+        Target::AverageValue(_) => Some(by_average(asked, spec)),
+    };
+    let Some(answer) = answer else { return proposal };
+    let by_zero = spec == 0 && matches!(metric.target, Target::AverageValue(_));
+    proposal.ratio = Some(answer.ratio).filter(|ratio| ratio.is_finite());
+    proposal.tolerance = tolerances.side(answer.ratio);
+    proposal.within_tolerance = answer.within_tolerance;
+    proposal.reported = Some(answer.reported).filter(|_| !by_zero);
+    proposal.replicas = Some(towards(answer, spec));
+    proposal
+}
+
+/// The answer, never against the direction of its ratio and never below zero.
+fn towards(answer: Answer, spec: i32) -> i32 {
+    let replicas = answer.replicas.max(0);
+    if answer.within_tolerance || spec == 0 {
+        replicas
+    } else if answer.ratio > 1.0 {
+        replicas.max(spec)
+    } else {
+        replicas.min(spec)
     }
 }
 
-/// The pods that a Value target multiplies. HPA takes the ready ones even if there is none, and then proposes 0 for a workload whose pods
-/// fail their probes under load; no ready pod at all tells nothing about how many are needed, so the size asked for stands in.
-fn counted(replicas: Replicas) -> i32 {
-    replicas.ready.filter(|ready| *ready > 0).unwrap_or(replicas.spec)
-}
-
-/// The answer's replicas, unless they lie on the other side of the present size than the value lies of its target: then the present size.
-/// HPA holds Resource and Pods metrics to that but not Value targets, so that a workload at 1.5 times its target shrinks from 10 to 6
-/// while only 4 of its pods are ready. From 0 there is no side.
-fn along_the_ratio(answer: Answer, current: i32) -> Option<i32> {
-    let replicas = answer.replicas?;
-    Some(match answer.ratio.partial_cmp(&1.0) {
-        _ if current == 0 => replicas,
-        Some(Ordering::Greater) => replicas.max(current),
-        Some(Ordering::Less) => replicas.min(current),
-        Some(Ordering::Equal) | None => current,
-    })
-}
-
-#[allow(clippy::cast_precision_loss)] // HPA's own conversion, float64(int64)
-fn as_f64(value: Milli) -> f64 {
+#[allow(clippy::cast_precision_loss)] // HPA computes with doubles as well
+const fn float(value: Milli) -> f64 {
     value.get() as f64
 }
 
-#[allow(clippy::cast_possible_truncation)] // the cast saturates; NaN becomes 0
-fn ceil_to_i32(value: f64) -> i32 {
-    value.ceil() as i32
+#[allow(clippy::cast_possible_truncation)] // saturates, and NaN becomes 0
+const fn count(replicas: f64) -> i32 {
+    replicas as i32
 }
 
-#[allow(clippy::cast_possible_truncation)] // the cast saturates; NaN becomes 0
-fn ceil_to_i64(value: f64) -> i64 {
-    value.ceil() as i64
+#[allow(clippy::cast_possible_truncation)] // saturates, and NaN becomes 0
+fn thousandths(value: f64) -> Milli {
+    Milli::new(value.ceil() as i64)
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::engine::{Absent, Sample};
+
+    const TEN_PERCENT: Tolerances = Tolerances { down: 0.1, up: 0.1 };
+
+    fn proposed(target: Target, value: i64, replicas: Replicas) -> Proposal {
+        let reading = Reading::Complete(Sample { value: Milli::new(value), series: 1, age_millis: None });
+        propose(&Metric { name: "m".into(), target }, TEN_PERCENT, replicas, Some(&reading))
+    }
+
+    #[test]
+    fn each_rule_of_a_proposal() {
+        let (value, average) = (Target::Value(Milli::new(1000)), Target::AverageValue(Milli::new(1000)));
+        let table = [
+            ("value doubles", value, 2000, 4, None, Some(8)),
+            ("value counts ready pods", value, 2000, 4, Some(3), Some(6)),
+            ("above the target never fewer", value, 2000, 4, Some(1), Some(4)),
+            ("below the target never more", value, 850, 4, Some(10), Some(4)),
+            ("no pod is ready", value, 500, 4, Some(0), Some(2)),
+            ("within, at the edge", value, 1100, 4, None, Some(4)),
+            ("above the edge", value, 1101, 4, None, Some(5)),
+            ("negative is none", value, -5000, 4, None, Some(0)),
+            ("from zero without tolerance", value, 10, 0, None, Some(1)),
+            ("average", average, 9001, 4, Some(1), Some(10)),
+            ("average within", average, 4400, 4, None, Some(4)),
+            ("average negative", average, -1, 4, None, Some(0)),
+            ("average from zero", average, 1001, 0, None, Some(2)),
+            ("saturates", average, i64::MAX, 4, None, Some(i32::MAX)),
+            ("a target of zero says nothing", Target::Value(Milli::new(0)), 5, 4, None, None),
+            ("a negative target says nothing", Target::AverageValue(Milli::new(-1)), 5, 4, None, None),
+        ];
+        for (name, target, milli, spec, ready, expected) in table {
+            assert_eq!(proposed(target, milli, Replicas { spec, ready }).replicas, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_trace_of_an_average_per_replica() {
+        let proposal = proposed(Target::AverageValue(Milli::new(1000)), 9001, Replicas { spec: 5, ready: None });
+        assert_eq!(proposal.reported, Some(Milli::new(1801)));
+        assert_eq!(proposal.ratio, Some(9001.0 / (1000.0 * 5.0)));
+        let at_zero = proposed(Target::AverageValue(Milli::new(1000)), 9001, Replicas { spec: 0, ready: None });
+        assert_eq!((at_zero.reported, at_zero.ratio), (None, None));
+    }
+
+    #[test]
+    fn no_reading_is_not_asked_and_proposes_nothing() {
+        let metric = Metric { name: "m".into(), target: Target::Value(Milli::new(1)) };
+        let proposal = propose(&metric, TEN_PERCENT, Replicas { spec: 3, ready: None }, None);
+        assert_eq!(proposal.reading.absent().map(|absent: &Absent| absent.absence), Some(Absence::NotAsked));
+        assert_eq!(proposal.replicas, None);
+    }
+}

@@ -6,7 +6,7 @@ use super::observation::Reading;
 use super::policy::{Direction, Mode, RatePolicy, Select, Target};
 use super::time::Timestamp;
 
-/// The answer of [`super::decide`].
+/// The answer of [`super::decide()`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     /// What to do.
@@ -31,9 +31,9 @@ pub enum Action {
 pub struct Trace {
     /// When the observation was taken.
     pub at: Timestamp,
-    /// `scale.spec.replicas` as observed.
+    /// `scale.spec.replicas` as observed, 0 or more.
     pub current_replicas: i32,
-    /// The bounds that applied.
+    /// The bounds that applied; where the policy's contradict each other, both are the size that nothing may fall below.
     pub min_replicas: i32,
     /// The bounds that applied.
     pub max_replicas: i32,
@@ -60,7 +60,7 @@ pub struct Proposal {
     pub reading: Reading,
     /// What it was held against.
     pub target: Target,
-    /// Value over target as HPA computes it; `None` where there was no value.
+    /// Value over target as HPA computes it; `None` where there was no value, and for an average at zero replicas.
     pub ratio: Option<f64>,
     /// The tolerance of the side that the ratio is on, as a fraction.
     pub tolerance: f64,
@@ -84,7 +84,7 @@ pub enum Outcome {
     },
     /// No recommendation: the first failing metric's index. Nothing moves.
     MetricsFailed {
-        /// Index into `proposals`.
+        /// Index into `proposals`; 0 for a policy without metrics, where there is none.
         first: usize,
     },
     /// The size is above `max_replicas` and goes there at once, metrics unasked (HPA).
@@ -133,7 +133,8 @@ pub struct Limit {
 pub struct RateLimit {
     /// The direction it limits.
     pub direction: Direction,
-    /// The size that the rules allow at most (up) or at least (down); may be negative for down.
+    /// The size that the rules allow at most (up) or at least (down); may be negative for down. In a decision never on the other
+    /// side of the present size: a spent budget stops a move and takes nothing back.
     pub replicas: i32,
     /// How the policies were combined.
     pub select: Select,

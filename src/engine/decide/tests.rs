@@ -1,124 +1,129 @@
+//! Whole decisions: what is decided before the metrics, and that the trace tells each step.
+
 use super::*;
-use crate::engine::fixtures::{
-    self, NOW, ago, complete, missing, observation, partial, policy, rate, remembered, rules,
-};
-use crate::engine::{Behavior, Direction, LimitReason, RateKind, Recommendation, Rescale, Select};
+use crate::engine::tests_support::{at, behavior, complete, policy, seen};
+use crate::engine::{Absence, Direction, LimitReason, Reading, Rescale, Sample};
 
-fn seeded(replicas: i32) -> Option<Vec<Recommendation>> {
-    Some(vec![Recommendation { replicas, at: NOW }])
+fn missing() -> Reading {
+    Reading::missing(Absence::Timeout, "Prometheus did not answer within 5 s")
+}
+
+fn first(policy: &Policy, observation: &Observation) -> Decision {
+    decide(policy, State::default(), observation).1
 }
 
 #[test]
-fn every_outcome() {
+fn what_is_decided_before_the_metrics() {
+    let modes = |mode, min, max| Policy { mode, ..policy(min, max) };
     let paused = |replicas| Mode::Paused { replicas };
-    // (mode, size, reading) -> (outcome, action)
-    let cases = [
-        (Mode::Auto, 4, complete(8_000), Outcome::Valid { winner: 0, degraded: false }, Action::ScaleTo(8)),
-        (Mode::Auto, 4, complete(4_000), Outcome::Valid { winner: 0, degraded: false }, Action::Hold),
-        (Mode::Auto, 4, partial(8_000), Outcome::Valid { winner: 0, degraded: true }, Action::ScaleTo(8)),
-        (Mode::Auto, 4, partial(1_000), Outcome::MetricsFailed { first: 0 }, Action::Hold),
-        (Mode::Auto, 4, missing(), Outcome::MetricsFailed { first: 0 }, Action::Hold),
-        (Mode::Auto, 25, missing(), Outcome::AboveMax, Action::ScaleTo(20)),
-        (Mode::Auto, 1, missing(), Outcome::BelowMin, Action::ScaleTo(2)),
-        (Mode::Auto, 0, complete(9_000), Outcome::Disabled, Action::Hold),
-        (Mode::DryRun, 4, complete(8_000), Outcome::Valid { winner: 0, degraded: false }, Action::WouldScaleTo(8)),
-        (Mode::DryRun, 4, missing(), Outcome::MetricsFailed { first: 0 }, Action::Hold),
-        (Mode::DryRun, 25, missing(), Outcome::AboveMax, Action::WouldScaleTo(20)),
-        (Mode::DryRun, 0, missing(), Outcome::Disabled, Action::Hold),
-        (paused(None), 4, complete(8_000), Outcome::Paused, Action::Hold),
-        (paused(Some(4)), 4, complete(8_000), Outcome::Paused, Action::Hold),
-        (paused(Some(7)), 4, complete(8_000), Outcome::Paused, Action::ScaleTo(7)),
-        (paused(Some(0)), 4, complete(8_000), Outcome::Paused, Action::ScaleTo(0)),
-        (paused(Some(30)), 4, missing(), Outcome::Paused, Action::ScaleTo(30)), // a pause is above the bounds
-        (paused(None), 25, missing(), Outcome::Paused, Action::Hold),
-        (paused(Some(3)), 0, missing(), Outcome::Paused, Action::ScaleTo(3)),
+    let table = [
+        ("above max", modes(Mode::Auto, 1, 5), 9, Outcome::AboveMax, Action::ScaleTo(5)),
+        ("below min", modes(Mode::Auto, 3, 5), 2, Outcome::BelowMin, Action::ScaleTo(3)),
+        ("below min, dry", modes(Mode::DryRun, 3, 5), 2, Outcome::BelowMin, Action::WouldScaleTo(3)),
+        ("switched off", modes(Mode::Auto, 3, 5), 0, Outcome::Disabled, Action::Hold),
+        ("paused", modes(paused(None), 1, 5), 9, Outcome::Paused, Action::Hold),
+        ("paused at", modes(paused(Some(4)), 1, 5), 9, Outcome::Paused, Action::ScaleTo(4)),
+        ("paused at a negative", modes(paused(Some(-4)), 1, 5), 0, Outcome::Paused, Action::Hold),
+        (
+            "contradiction, above",
+            modes(Mode::Auto, 5, 3),
+            9,
+            Outcome::Valid { winner: 0, degraded: false },
+            Action::Hold,
+        ),
+        ("contradiction, below", modes(Mode::Auto, 5, 3), 4, Outcome::BelowMin, Action::ScaleTo(5)),
     ];
-    for (mode, size, reading, outcome, action) in cases {
-        let policy = Policy { mode, ..policy(1) };
-        let observation = observation(size, vec![reading]);
-        let (_, decision) = decide(&policy, State::default(), &observation);
-        assert_eq!((decision.trace.outcome, decision.action), (outcome, action), "{mode:?} {size} {observation:?}");
-        let looked = matches!(outcome, Outcome::Valid { .. } | Outcome::MetricsFailed { .. });
-        assert_eq!(asks_metrics(&policy, observation.replicas), looked);
-        assert_eq!(decision.trace.proposals.len(), usize::from(looked), "what was not asked is not in the trace");
-        let reached = matches!(outcome, Outcome::Valid { .. });
-        assert_eq!(decision.trace.recommended_replicas.is_some(), reached);
-        assert_eq!(decision.trace.stabilization.is_some(), reached);
-        assert_eq!(decision.trace.limit.is_some(), reached);
+    for (name, policy, spec, outcome, action) in table {
+        let decision = first(&policy, &seen(0, spec, vec![complete(1)]));
+        assert_eq!((decision.trace.outcome, decision.action), (outcome, action), "{name}");
     }
 }
 
 #[test]
-fn the_trace_tells_every_step() {
-    let rates = |value| rules(Some(0), Select::Max, vec![rate(RateKind::Pods, value, 60)]);
-    let mut down = rates(1);
-    down.window_seconds = Some(120);
-    let policy = Policy { behavior: Some(Behavior { up: rates(3), down }), ..policy(2) };
-    let mut state = remembered(&[(9, 30), (12, 200)]);
-    state.record_rescale(&policy, Rescale { from: 11, to: 10, at: ago(90) });
-    let (after, decision) = decide(&policy, state, &observation(10, vec![complete(4_000), complete(5_000)]));
-    let trace = decision.trace;
-    assert_eq!(decision.action, Action::ScaleTo(9));
-    assert_eq!((trace.at, trace.current_replicas), (NOW, 10));
-    assert_eq!((trace.min_replicas, trace.max_replicas, trace.mode), (2, 20, Mode::Auto));
-    assert_eq!(trace.outcome, Outcome::Valid { winner: 1, degraded: false });
-    assert_eq!(trace.proposals.iter().map(|proposal| proposal.replicas).collect::<Vec<_>>(), [Some(4), Some(5)]);
-    assert_eq!(trace.recommended_replicas, Some(5));
-    let stabilization = trace.stabilization.unwrap();
-    let held = stabilization.held.unwrap();
-    assert_eq!((stabilization.replicas, held.direction, held.window_seconds), (9, Direction::Down, 120));
-    assert_eq!(held.until, Some(NOW.plus_seconds(90)));
-    let limit = trace.limit.unwrap();
-    assert_eq!((limit.replicas, limit.reason), (9, LimitReason::DesiredWithinRange));
-    assert_eq!(limit.rate.unwrap().policy, Some(rate(RateKind::Pods, 1, 60)));
-    assert_eq!(trace.desired_replicas, 9);
-    let stored: Vec<_> = after.recommendations.unwrap().iter().map(|stored| stored.replicas).collect();
-    assert_eq!(stored, [9, 5], "the outdated place is used again, by the raw number");
-}
-
-#[test]
-fn the_first_look_seeds_the_present_size() {
-    let observation = observation(10, vec![complete(3_000)]);
-    let (state, decision) = decide(&policy(1), State::default(), &observation);
+fn a_first_sight_seeds_the_present_size_and_so_holds() {
+    let (state, decision) = decide(&policy(1, 10), State::default(), &seen(0, 8, vec![complete(200)]));
     assert_eq!(decision.action, Action::Hold);
-    assert_eq!(decision.trace.recommended_replicas, Some(3));
-    assert_eq!(state.recommendations.unwrap().len(), 2);
-    // Where no metric answers, or none is asked, the size is remembered all the same.
-    for (size, reading) in [(10, missing()), (25, complete(1)), (1, complete(1))] {
-        let (state, _) = decide(&policy(1), State::default(), &fixtures::observation(size, vec![reading]));
-        assert_eq!(state.recommendations, seeded(size));
+    assert_eq!(decision.trace.recommended_replicas, Some(2));
+    let stabilization = decision.trace.stabilization.unwrap();
+    let held = stabilization.held.unwrap();
+    assert_eq!((held.direction, held.window_seconds, held.until), (Direction::Down, 300, Some(at(300))));
+    let stored: Vec<i32> = state.recommendations.unwrap().iter().map(|stored| stored.replicas).collect();
+    assert_eq!(stored, [8, 2]);
+}
+
+#[test]
+fn after_the_window_the_size_follows() {
+    let policy = policy(1, 10);
+    let (state, _) = decide(&policy, State::default(), &seen(0, 8, vec![complete(200)]));
+    let (state, decision) = decide(&policy, state, &seen(300, 8, vec![complete(200)]));
+    assert_eq!(decision.action, Action::Hold, "the far edge of the window counts");
+    let (_, decision) = decide(&policy, state, &seen(301, 8, vec![complete(200)]));
+    assert_eq!(decision.action, Action::ScaleTo(2));
+}
+
+#[test]
+fn no_kind_of_missing_data_lowers_and_none_is_remembered() {
+    let partial = Reading::Partial(
+        Sample { value: crate::engine::Milli::new(1), series: 1, age_millis: None },
+        missing().absent().unwrap().clone(),
+    );
+    for reading in [vec![missing()], vec![], vec![partial]] {
+        let before = State { recommendations: Some(vec![]), ..State::default() };
+        let (state, decision) = decide(&policy(1, 10), before.clone(), &seen(0, 8, reading));
+        assert_eq!(decision.action, Action::Hold);
+        assert_eq!(decision.trace.outcome, Outcome::MetricsFailed { first: 0 });
+        assert_eq!(decision.trace.stabilization, None);
+        assert_eq!(state, before);
     }
 }
 
-fn observation_of(size: i32) -> Observation {
-    observation(size, Vec::new())
+#[test]
+fn a_metric_that_works_raises_beside_one_that_fails() {
+    let mut two = policy(1, 10);
+    two.metrics.push(two.metrics[0].clone());
+    let decision = first(&two, &seen(0, 4, vec![missing(), complete(700)]));
+    assert_eq!(decision.trace.outcome, Outcome::Valid { winner: 1, degraded: true });
+    assert_eq!(decision.action, Action::ScaleTo(7));
+    let decision = first(&two, &seen(0, 4, vec![missing(), complete(100)]));
+    assert_eq!(decision.trace.outcome, Outcome::MetricsFailed { first: 0 });
 }
 
 #[test]
-fn a_pause_forgets_recommendations_and_keeps_events() {
-    let policy_with = |mode| Policy { mode, behavior: Some(crate::engine::fixtures::windows(None, None)), ..policy(1) };
-    let auto = policy_with(Mode::Auto);
-    let mut state = remembered(&[(9, 30)]);
-    state.record_rescale(&auto, Rescale { from: 4, to: 9, at: ago(30) });
-    let (state, _) = decide(&policy_with(Mode::Paused { replicas: None }), state, &observation_of(4));
-    assert_eq!((state.recommendations.is_none(), state.up_events.len()), (true, 1));
-    let (_, decision) = decide(&auto, state, &observation(4, vec![complete(2_000)]));
-    assert_eq!(decision.action, Action::Hold, "the size after the pause is seeded");
+fn the_trace_tells_the_rate_and_the_bound() {
+    let mut policy = policy(1, 8);
+    policy.behavior = Some(behavior());
+    let (mut state, decision) = decide(&policy, State::default(), &seen(0, 4, vec![complete(1300)]));
+    let limit = decision.trace.limit.unwrap();
+    assert_eq!(decision.trace.recommended_replicas, Some(13));
+    assert_eq!((limit.replicas, limit.reason, limit.rate.unwrap().replicas), (8, LimitReason::TooManyReplicas, 8));
+    state.record_rescale(&policy, Rescale { from: 4, to: 8, at: at(0) });
+    policy.max_replicas = 20;
+    let (_, decision) = decide(&policy, state, &seen(5, 8, vec![complete(1300)]));
+    let limit = decision.trace.limit.unwrap();
+    assert_eq!((decision.action, limit.reason), (Action::Hold, LimitReason::ScaleUpLimit), "the budget is spent");
+    assert_eq!(limit.rate.and_then(|rate| rate.policy), policy.behavior.map(|behavior| behavior.up.policies[0]));
 }
 
 #[test]
-fn failing_metrics_remember_nothing() {
-    let before = remembered(&[(9, 30)]);
-    let (after, _) = decide(&policy(1), before.clone(), &observation(9, vec![missing()]));
-    assert_eq!(after, before);
+fn the_end_of_a_pause_counts_as_a_first_sight() {
+    let running = policy(1, 10);
+    let paused = Policy { mode: Mode::Paused { replicas: None }, ..running.clone() };
+    let (state, _) = decide(&running, State::default(), &seen(0, 8, vec![complete(200)]));
+    let (state, _) = decide(&paused, state, &seen(15, 8, vec![]));
+    let (_, decision) = decide(&running, state, &seen(3600, 8, vec![complete(200)]));
+    assert_eq!(decision.action, Action::Hold);
 }
 
 #[test]
-fn bounds_in_the_wrong_order_are_the_larger_one() {
-    let policy = Policy { min_replicas: 8, max_replicas: 3, ..policy(1) };
-    for (size, desired) in [(2, 8), (8, 8), (12, 8)] {
-        let (_, decision) = decide(&policy, State::default(), &observation(size, vec![complete(1_000)]));
-        assert_eq!(decision.trace.desired_replicas, desired);
-        assert_eq!((decision.trace.min_replicas, decision.trace.max_replicas), (8, 8));
-    }
+fn a_policy_that_may_be_zero_wakes_by_its_metric() {
+    let decision = first(&policy(0, 10), &seen(0, 0, vec![complete(250)]));
+    assert_eq!(decision.action, Action::ScaleTo(3));
+    assert_eq!(decision.trace.proposals[0].ratio, None);
+}
+
+#[test]
+fn a_policy_without_metrics_moves_nothing() {
+    let none = Policy { metrics: vec![], ..policy(1, 10) };
+    let decision = first(&none, &seen(0, 4, vec![complete(9000)]));
+    assert_eq!((decision.action, decision.trace.outcome), (Action::Hold, Outcome::MetricsFailed { first: 0 }));
 }

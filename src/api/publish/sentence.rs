@@ -1,0 +1,205 @@
+//! A decision in words: the sentence of `lastDecision`, the reason of an event, the summary of `kubectl get`. Renders numbers of the
+//! trace and computes none.
+
+use crate::engine::{
+    Direction, LimitReason, Milli, Mode, Outcome, Policy, Proposal, RateKind, RateLimit, RatePolicy, Reading, Target,
+    Trace,
+};
+
+/// Most metrics that the summary names; the rest is counted, as HPA's column does.
+const MAX_SUMMARY_METRICS: usize = 2;
+
+/// One sentence with the arithmetic of the decision.
+pub(super) fn sentence(policy: &Policy, trace: &Trace) -> String {
+    let (current, desired) = (trace.current_replicas, trace.desired_replicas);
+    let head = if current == desired { format!("stays at {current}") } else { format!("{current} → {desired}") };
+    let mut clauses = vec![cause(policy, trace)];
+    clauses.extend(degradation(policy, trace));
+    clauses.extend(stabilization(trace));
+    clauses.extend(limits(trace));
+    if trace.mode == Mode::DryRun && current != desired {
+        clauses.push("dry run: nothing is written".to_owned());
+    }
+    format!("{head}: {}", clauses.join("; "))
+}
+
+fn cause(policy: &Policy, trace: &Trace) -> String {
+    match trace.outcome {
+        Outcome::Valid { winner, .. } => trace.proposals.get(winner).map_or_else(
+            || "the metrics agree".to_owned(),
+            |proposal| proposal_clause(metric_name(policy, winner), proposal, trace),
+        ),
+        Outcome::MetricsFailed { first } => {
+            let absent = trace.proposals.get(first).and_then(|proposal| proposal.reading.absent());
+            let why = absent.map(|absent| format!(" ({}: {})", absent.absence.reason(), absent.message));
+            format!("{} has no value to act on{}", metric_name(policy, first), why.unwrap_or_default())
+        }
+        Outcome::AboveMax => format!("the size was above maxReplicas {}", trace.max_replicas),
+        Outcome::BelowMin => format!("the size was below minReplicas {}", trace.min_replicas),
+        Outcome::Disabled => "the workload was set to zero by somebody else, and is left there".to_owned(),
+        Outcome::Paused => match trace.mode {
+            Mode::Paused { replicas: Some(replicas) } => format!("paused at {replicas}"),
+            _ => "paused".to_owned(),
+        },
+    }
+}
+
+fn proposal_clause(name: &str, proposal: &Proposal, trace: &Trace) -> String {
+    let value = proposal.reading.sample().map_or_else(|| "without a value".to_owned(), |sample| short(sample.value));
+    let target = match proposal.target {
+        Target::Value(target) => short(target),
+        Target::AverageValue(target) => {
+            format!("{} per replica at {}", short(target), replicas(trace.current_replicas))
+        }
+    };
+    let against = match proposal.ratio.filter(|ratio| ratio.is_finite()) {
+        Some(ratio) => format!("{name} {value} is {ratio:.2} × its target {target}"),
+        None => format!("{name} {value}, held against its target {target},"),
+    };
+    let most = match trace.proposals.len() {
+        0 | 1 => String::new(),
+        several => format!(", the most of {several} metrics"),
+    };
+    let asked = proposal.replicas.unwrap_or(trace.current_replicas);
+    if proposal.within_tolerance {
+        format!("{against}, within the tolerance of {}, and keeps {asked}{most}", fraction(proposal.tolerance))
+    } else {
+        format!("{against} and asks for {asked}{most}")
+    }
+}
+
+fn degradation(policy: &Policy, trace: &Trace) -> Option<String> {
+    let Outcome::Valid { degraded: true, .. } = trace.outcome else { return None };
+    let (index, absent) = first_absent(trace)?;
+    let what = match trace.proposals.get(index).map(|proposal| &proposal.reading) {
+        Some(Reading::Partial(..)) => "is incomplete",
+        _ => "has no value",
+    };
+    Some(format!("{} {what} ({absent}), so nothing is lowered", metric_name(policy, index)))
+}
+
+/// The first metric that has no value or not all of it, with the class of absence.
+pub(super) fn first_absent(trace: &Trace) -> Option<(usize, &'static str)> {
+    let absent = |(index, proposal): (usize, &Proposal)| Some((index, proposal.reading.absent()?.absence.reason()));
+    trace.proposals.iter().enumerate().find_map(absent)
+}
+
+fn stabilization(trace: &Trace) -> Option<String> {
+    let stabilization = trace.stabilization?;
+    let held = stabilization.held?;
+    let direction = match held.direction {
+        Direction::Up => "scale-up",
+        Direction::Down => "scale-down",
+    };
+    Some(format!("the {direction} window of {} s holds {}", held.window_seconds, stabilization.replicas))
+}
+
+fn limits(trace: &Trace) -> Vec<String> {
+    let Some(limit) = trace.limit else { return Vec::new() };
+    let stabilized = trace.stabilization.map(|stabilization| stabilization.replicas).or(trace.recommended_replicas);
+    let binds = |rate: &RateLimit| match rate.direction {
+        Direction::Up => stabilized.is_some_and(|wanted| wanted > rate.replicas),
+        Direction::Down => stabilized.is_some_and(|wanted| wanted < rate.replicas),
+    };
+    let mut clauses = Vec::new();
+    if let Some(rate) = limit.rate.filter(binds) {
+        clauses.push(rate_clause(&rate));
+    }
+    match limit.reason {
+        LimitReason::TooManyReplicas => clauses.push(format!("at most {} by maxReplicas", trace.max_replicas)),
+        LimitReason::TooFewReplicas => clauses.push(format!("at least {} by minReplicas", trace.min_replicas)),
+        LimitReason::DesiredWithinRange | LimitReason::ScaleUpLimit | LimitReason::ScaleDownLimit => {}
+    }
+    clauses
+}
+
+fn rate_clause(rate: &RateLimit) -> String {
+    let (bound, direction, growth) = match rate.direction {
+        Direction::Up => ("at most", "scale-up", "the growth limit without behavior"),
+        Direction::Down => ("at least", "scale-down", "the limit without behavior"),
+    };
+    match rate.policy {
+        Some(policy) => format!("{bound} {} by {}", rate.replicas, rate_policy(policy)),
+        None if rate.select == crate::engine::Select::Disabled => format!("{direction} is disabled"),
+        None => format!("{bound} {} by {growth}", rate.replicas),
+    }
+}
+
+/// A rate policy in words: `4 Pods in 15 s`.
+pub(super) fn rate_policy(policy: RatePolicy) -> String {
+    let unit = match policy.kind {
+        RateKind::Pods => "Pods",
+        RateKind::Percent => "Percent",
+    };
+    format!("{} {unit} in {} s", policy.value, policy.period_seconds)
+}
+
+/// Why the size changes, in the words of HPA's events.
+#[must_use]
+pub fn rescale_reason(policy: &Policy, trace: &Trace) -> String {
+    match trace.outcome {
+        Outcome::AboveMax => "Current number of replicas above Spec.MaxReplicas".to_owned(),
+        Outcome::BelowMin => "Current number of replicas below Spec.MinReplicas".to_owned(),
+        Outcome::Paused => format!("Paused at {}", replicas(trace.desired_replicas)),
+        Outcome::Valid { winner, .. } if trace.desired_replicas > trace.current_replicas => {
+            format!("{} above target", metric_name(policy, winner))
+        }
+        Outcome::Valid { .. } => "All metrics below target".to_owned(),
+        Outcome::MetricsFailed { .. } | Outcome::Disabled => String::new(),
+    }
+}
+
+/// Current and target of each metric: `612m/500m`, `<unknown>/100` where there is no value. No spaces, so that `awk` can read the column.
+pub(super) fn metrics_summary(trace: &Trace) -> Option<String> {
+    if trace.proposals.is_empty() {
+        return None;
+    }
+    let one = |proposal: &Proposal| {
+        let (Target::Value(target) | Target::AverageValue(target)) = proposal.target;
+        format!("{}/{}", proposal.reported.map_or_else(|| "<unknown>".to_owned(), short), short(target))
+    };
+    let mut parts: Vec<String> = trace.proposals.iter().take(MAX_SUMMARY_METRICS).map(one).collect();
+    if trace.proposals.len() > MAX_SUMMARY_METRICS {
+        parts.push(format!("+{}", trace.proposals.len() - MAX_SUMMARY_METRICS));
+    }
+    Some(parts.join(","))
+}
+
+/// The name of the metric at `index`.
+pub(super) fn metric_name(policy: &Policy, index: usize) -> &str {
+    policy.metrics.get(index).map_or("a metric", |metric| &metric.name)
+}
+
+/// A number for people: below 1 as a quantity (`612m`), above with about three significant digits (`2.04`, `204.1`, `1224`).
+pub(super) fn short(value: Milli) -> String {
+    let thousandths = value.get();
+    let magnitude = thousandths.unsigned_abs();
+    if magnitude < 1000 || magnitude.is_multiple_of(1000) {
+        return value.to_string();
+    }
+    let (step, digits) = match magnitude {
+        0..100_000 => (10, 2),
+        100_000..1_000_000 => (100, 1),
+        _ => (1000, 0),
+    };
+    let rounded = (magnitude + step / 2) / step; // no overflow: half a step above i64 fits into u64
+    let sign = if thousandths < 0 { "-" } else { "" };
+    let per_unit = 1000 / step;
+    let text = match digits {
+        0 => rounded.to_string(),
+        digits => format!("{}.{:0digits$}", rounded / per_unit, rounded % per_unit),
+    };
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{sign}{text}")
+}
+
+/// A fraction as it would stand in a manifest: `0.1`.
+pub(super) fn fraction(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `1 replica`, `4 replicas`.
+pub(super) fn replicas(count: i32) -> String {
+    if count == 1 { "1 replica".to_owned() } else { format!("{count} replicas") }
+}

@@ -1,0 +1,212 @@
+//! `flyball run`: the operator. Wires clients, source, loop and servers together, and stops them in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use kube::Config;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::UsageError;
+use crate::clock::SystemClock;
+use crate::cluster::client::{Clients, RequestObserver};
+use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
+use crate::sources::prometheus::{Limits, PrometheusSource};
+use crate::telemetry::logs::{self, LogFormat};
+use crate::telemetry::{Metrics, http};
+
+/// Arguments of `flyball run`. Each is an environment variable as well.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Address of the Prometheus API, such as `http://prometheus-server.monitoring`
+    #[arg(long, env = "FLYBALL_PROMETHEUS_URL", value_name = "URL")]
+    prometheus_url: String,
+    /// Where to serve /metrics; 0 for nowhere
+    #[arg(long, env = "FLYBALL_METRICS_BIND_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:8080", value_parser = bind_address)]
+    metrics_bind_address: Bind,
+    /// Where to serve /healthz and /readyz; 0 for nowhere
+    #[arg(long, env = "FLYBALL_HEALTH_PROBE_BIND_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:8081", value_parser = bind_address)]
+    health_probe_bind_address: Bind,
+    /// The one namespace to watch; all if not given
+    #[arg(long, env = "FLYBALL_WATCH_NAMESPACE", value_name = "NAMESPACE")]
+    watch_namespace: Option<String>,
+    /// How many policies may be looked at at once
+    #[arg(long, env = "FLYBALL_CONCURRENCY", value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = concurrency)]
+    concurrency: usize,
+    /// A level (error, warn, info, debug, trace) or a filter such as info,kube=warn
+    #[arg(long, env = "FLYBALL_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    log_level: String,
+    /// The shape of log lines
+    #[arg(long, env = "FLYBALL_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    /// Elect a leader among several replicas. Not built yet, and therefore refused
+    #[arg(long, env = "FLYBALL_LEADER_ELECT")]
+    leader_elect: bool,
+    /// A kubeconfig file; otherwise KUBECONFIG, ~/.kube/config, or the pod's service account
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<std::path::PathBuf>,
+    /// The context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+/// An address to listen on, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bind(Option<SocketAddr>);
+
+/// `0.0.0.0:8080`, `:8080` as Go writes it, or `0` for nowhere.
+fn bind_address(text: &str) -> Result<Bind, String> {
+    if text == "0" {
+        return Ok(Bind(None));
+    }
+    let full = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    full.parse()
+        .map(|address| Bind(Some(address)))
+        .map_err(|_| "expected an address such as 0.0.0.0:8080 or [::1]:8080, or 0 for nowhere".into())
+}
+
+/// Most passes at once that can be asked for: each may hold an answer of Prometheus in memory.
+const MAX_CONCURRENCY: usize = 10_000;
+
+fn concurrency(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(passes) if (1..=MAX_CONCURRENCY).contains(&passes) => Ok(passes),
+        _ => Err(format!("expected a number from 1 to {MAX_CONCURRENCY}")),
+    }
+}
+
+/// Runs the operator until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Where it cannot start, or a part of it that it cannot do without has ended.
+pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+    // In full, so that a flag that nobody uses does not compile.
+    let RunArgs {
+        prometheus_url,
+        metrics_bind_address,
+        health_probe_bind_address,
+        watch_namespace,
+        concurrency,
+        log_level,
+        log_format,
+        leader_elect,
+        kubeconfig,
+        context,
+    } = args;
+    logs::start(&log_level, log_format).map_err(|error| UsageError(error.to_string()))?;
+    if leader_elect {
+        let why = "--leader-elect is not built yet; run a single replica without it";
+        return Err(UsageError(why.into()).into());
+    }
+    let source =
+        PrometheusSource::connect(&prometheus_url, Limits::default()).map_err(|error| UsageError(error.to_string()))?;
+    let metrics = Arc::new(Metrics::new());
+    let config = configuration(kubeconfig, context).await?;
+    let observed = metrics.clone();
+    let observe: RequestObserver = Arc::new(move |method| observed.api_requested(method));
+    let clients = Clients::connect(&config, &observe).context("the API server's client could not be made")?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        kubernetes = %config.cluster_url,
+        namespace = watch_namespace.as_deref().unwrap_or("*"),
+        concurrency,
+        "Starting"
+    );
+    let settings = Settings { namespace: watch_namespace, concurrency, instance: instance() };
+    let policies = clients.reads.clone();
+    let controller = Controller::new((clients, source, SystemClock), metrics.clone(), settings);
+    let servers =
+        Servers::start(metrics, controller.health(), (metrics_bind_address, health_probe_bind_address)).await?;
+    let cancel = CancellationToken::new();
+    let stopping = cancel.clone();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        stopping.cancel();
+    });
+    controller.run(policies, cancel).await?;
+    servers.stop().await;
+    tracing::info!("Stopped");
+    Ok(())
+}
+
+async fn configuration(kubeconfig: Option<std::path::PathBuf>, context: Option<String>) -> anyhow::Result<Config> {
+    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
+    let config = match kubeconfig {
+        Some(file) => {
+            let kubeconfig = Kubeconfig::read_from(&file)
+                .with_context(|| format!("--kubeconfig {} could not be read", file.display()))?;
+            Config::from_custom_kubeconfig(kubeconfig, &options).await?
+        }
+        None if options.context.is_some() => Config::from_kubeconfig(&options).await?,
+        None => Config::infer().await.context(
+            "no cluster found: neither KUBECONFIG, ~/.kube/config nor a service account could be used; name one with --kubeconfig",
+        )?,
+    };
+    Ok(config)
+}
+
+/// The name of this process in events: the pod's name, where Kubernetes tells it.
+fn instance() -> String {
+    std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "flyball".into())
+}
+
+/// The HTTP servers that run beside the loop.
+struct Servers {
+    cancel: CancellationToken,
+    tasks: Vec<tokio::task::JoinHandle<std::io::Result<()>>>,
+}
+
+/// How long open connections may take to end: a scrape, not a download.
+const SERVERS_STOP_WITHIN: Duration = Duration::from_secs(2);
+
+impl Servers {
+    async fn start(
+        metrics: Arc<Metrics>,
+        health: Arc<http::Health>,
+        (metrics_address, health_address): (Bind, Bind),
+    ) -> anyhow::Result<Self> {
+        let mut servers = Self { cancel: CancellationToken::new(), tasks: Vec::new() };
+        if let Bind(Some(address)) = metrics_address {
+            let listener = http::listen("--metrics-bind-address", address).await?;
+            servers.tasks.push(tokio::spawn(http::serve_metrics(listener, metrics, servers.cancel.clone())));
+        }
+        if let Bind(Some(address)) = health_address {
+            let listener = http::listen("--health-probe-bind-address", address).await?;
+            servers.tasks.push(tokio::spawn(http::serve_health(listener, health, servers.cancel.clone())));
+        }
+        Ok(servers)
+    }
+
+    async fn stop(self) {
+        self.cancel.cancel();
+        for task in self.tasks {
+            let _ended_or_abandoned = tokio::time::timeout(SERVERS_STOP_WITHIN, task).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bind_addresses_as_people_write_them() {
+        for (text, expected) in [
+            ("0", Some(None)),
+            (":8080", Some(Some("0.0.0.0:8080"))),
+            ("127.0.0.1:9090", Some(Some("127.0.0.1:9090"))),
+            ("[::1]:80", Some(Some("[::1]:80"))),
+            ("8080", None),
+            ("localhost:80", None),
+        ] {
+            let parsed = bind_address(text).ok().map(|bind| bind.0);
+            assert_eq!(parsed, expected.map(|address| address.map(|address| address.parse().unwrap())), "{text}");
+        }
+    }
+}

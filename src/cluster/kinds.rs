@@ -1,0 +1,102 @@
+//! Which kinds can be scaled, and under which path: discovery with a memory. Never guesses a plural.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use kube::Client;
+use kube::api::ApiResource;
+use kube::discovery::{self, ApiCapabilities, Scope};
+use kube::error::DiscoveryError;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::{ClusterError, REQUEST_DEADLINE};
+use crate::api::TargetRef;
+
+/// How long a found kind is believed: kinds hardly ever change.
+const FOUND_FOR: Duration = Duration::from_secs(600);
+/// How long a missing kind is believed: somebody may be installing it right now.
+const MISSING_FOR: Duration = Duration::from_secs(30);
+/// Most kinds remembered. A cluster has a few hundred; the bound keeps hostile policies from filling memory.
+const MAX_KINDS: usize = 1_000;
+
+/// What discovery said of a kind, and until when that is believed.
+struct Known {
+    until: Instant,
+    answer: Result<ApiResource, ClusterError>,
+}
+
+/// Finds the resource behind `apiVersion` and `kind`, and remembers it.
+pub struct Kinds {
+    client: Client,
+    /// By `apiVersion` and `kind`.
+    known: Mutex<HashMap<(String, String), Known>>,
+}
+
+impl Kinds {
+    /// An empty memory over `client`.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client, known: Mutex::new(HashMap::new()) }
+    }
+
+    /// The namespaced resource with a `scale` subresource that `target` names.
+    ///
+    /// # Errors
+    /// [`ClusterError::InvalidApiVersion`], [`ClusterError::UnknownKind`], [`ClusterError::NotScalable`], or what kept the API server from answering.
+    pub async fn scalable(&self, target: &TargetRef) -> Result<ApiResource, ClusterError> {
+        let key = (target.api_version.clone(), target.kind.clone());
+        // The lock is held over the request on purpose: a thousand policies of one new kind ask once.
+        let mut known = self.known.lock().await;
+        if let Some(kind) = known.get(&key)
+            && kind.until > Instant::now()
+        {
+            return kind.answer.clone();
+        }
+        let answer = match tokio::time::timeout(REQUEST_DEADLINE, self.discover(target)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(ClusterError::Timeout { seconds: REQUEST_DEADLINE.as_secs() }),
+        };
+        let believed_for = match &answer {
+            Ok(_) => Some(FOUND_FOR),
+            Err(ClusterError::UnknownKind { .. } | ClusterError::NotScalable { .. }) => Some(MISSING_FOR),
+            Err(_) => None,
+        };
+        if let Some(believed_for) = believed_for {
+            if known.len() >= MAX_KINDS {
+                known.clear();
+            }
+            known.insert(key, Known { until: Instant::now() + believed_for, answer: answer.clone() });
+        }
+        answer
+    }
+
+    async fn discover(&self, target: &TargetRef) -> Result<ApiResource, ClusterError> {
+        let unknown =
+            || ClusterError::UnknownKind { api_version: target.api_version.clone(), kind: target.kind.clone() };
+        let version = target
+            .api_version
+            .parse()
+            .map_err(|_| ClusterError::InvalidApiVersion { api_version: target.api_version.clone() })?;
+        let group = match discovery::pinned_group(&self.client, &version).await {
+            Ok(group) => group,
+            Err(kube::Error::Discovery(DiscoveryError::MissingApiGroup(_))) => return Err(unknown()),
+            Err(kube::Error::Api(status)) if status.code == 404 => return Err(unknown()),
+            Err(error) => return Err(ClusterError::from(error)),
+        };
+        let (resource, capabilities) = group
+            .versioned_resources(&version.version)
+            .into_iter()
+            .find(|(resource, _)| resource.kind == target.kind)
+            .ok_or_else(unknown)?;
+        if scales(&capabilities) {
+            Ok(resource)
+        } else {
+            Err(ClusterError::NotScalable { api_version: target.api_version.clone(), kind: target.kind.clone() })
+        }
+    }
+}
+
+fn scales(capabilities: &ApiCapabilities) -> bool {
+    capabilities.scope == Scope::Namespaced && capabilities.subresources.iter().any(|(sub, _)| sub.plural == "scale")
+}

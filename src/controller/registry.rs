@@ -1,0 +1,183 @@
+//! The policies that exist, resolved once per change, and what each remembers. Fed by the watch; must not do IO.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::schedule::PolicyId;
+use crate::api::spec::{DEFAULT_POLLING_PERIOD_SECONDS, PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION};
+use crate::api::{self, InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus};
+use crate::engine::{Rescale, State, Timestamp};
+use crate::telemetry::PolicyKey;
+
+/// One policy as a pass sees it: shared, never changed in place.
+#[derive(Debug)]
+pub struct Subject {
+    /// Namespace and name.
+    pub key: PolicyKey,
+    /// The object's uid.
+    pub uid: String,
+    /// `metadata.generation`: what status speaks of.
+    pub generation: i64,
+    /// The policy, or everything that is wrong with it.
+    pub resolved: Result<Resolved, InvalidSpec>,
+    /// The resolved policy again, for reports that outlive this subject.
+    pub policy: Option<Arc<crate::engine::Policy>>,
+}
+
+/// What is remembered of a policy from one pass to the next.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    /// The engine's memory.
+    pub state: State,
+    /// The status that the API server holds, as last written by us, or as found at the start.
+    pub status: Option<Arc<ScalingPolicyStatus>>,
+    /// The last change of size.
+    pub last_scale: Option<Timestamp>,
+    /// A write whose answer never came: it counts as done once the size is seen to be what was asked for.
+    pub unconfirmed: Option<Rescale>,
+    /// Passes that failed in a row.
+    pub failures: u32,
+}
+
+/// One policy and its memory.
+#[derive(Debug)]
+pub struct Entry {
+    /// The policy.
+    pub subject: Arc<Subject>,
+    /// What the last pass left.
+    pub memory: Memory,
+    /// What of the object a pass depends on; a change of anything else, such as our own status, is no reason to decide.
+    fingerprint: Fingerprint,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Fingerprint {
+    generation: i64,
+    annotations: BTreeMap<String, String>,
+}
+
+/// What the watch told that the schedule has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A policy to look at now.
+    Due(PolicyId),
+    /// A policy that is gone.
+    Gone(PolicyId),
+}
+
+/// All policies.
+#[derive(Debug, Default)]
+pub struct Registry {
+    entries: HashMap<PolicyId, Entry>,
+    by_key: BTreeMap<PolicyKey, PolicyId>,
+    next_id: u64,
+    /// Policies seen by the list that is running; `None` outside of one.
+    listed: Option<Vec<PolicyKey>>,
+}
+
+impl Registry {
+    /// The entry of `id`, while it exists.
+    pub fn get_mut(&mut self, id: PolicyId) -> Option<&mut Entry> {
+        self.entries.get_mut(&id)
+    }
+
+    /// A whole list of policies begins.
+    pub fn begin_list(&mut self) {
+        self.listed = Some(Vec::new());
+    }
+
+    /// The list is whole: what it did not name is gone.
+    pub fn end_list(&mut self) -> Vec<(PolicyKey, PolicyId)> {
+        let mut listed = self.listed.take().unwrap_or_default();
+        listed.sort();
+        let gone: Vec<PolicyKey> =
+            self.by_key.keys().filter(|key| listed.binary_search(key).is_err()).cloned().collect();
+        gone.into_iter().filter_map(|key| self.remove(&key).map(|id| (key, id))).collect()
+    }
+
+    /// Takes in an object. Answers with what changed; nothing where only status or foreign metadata did.
+    pub fn apply(&mut self, object: &ScalingPolicy) -> Vec<Change> {
+        let key = key_of(object);
+        if let Some(listed) = &mut self.listed {
+            listed.push(key.clone());
+        }
+        let fingerprint = Fingerprint {
+            generation: object.metadata.generation.unwrap_or(0),
+            annotations: object
+                .annotations()
+                .iter()
+                .filter(|(name, _)| [PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION].contains(&name.as_str()))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        };
+        let uid = object.uid().unwrap_or_default();
+        let known = self.by_key.get(&key).and_then(|id| Some((*id, self.entries.get_mut(id)?)));
+        match known {
+            Some((id, entry)) if entry.subject.uid == uid => {
+                if entry.fingerprint == fingerprint {
+                    return Vec::new();
+                }
+                entry.fingerprint = fingerprint;
+                entry.subject = Arc::new(Subject::new(key, object));
+                // A changed policy is a new chance: its failures were the old one's.
+                entry.memory.failures = 0;
+                vec![Change::Due(id)]
+            }
+            Some((old, _)) => {
+                // Deleted and created again under the same name: nothing of the old one's memory belongs to it.
+                self.remove(&key);
+                vec![Change::Gone(old), Change::Due(self.insert(key, object, fingerprint))]
+            }
+            None => vec![Change::Due(self.insert(key, object, fingerprint))],
+        }
+    }
+
+    /// Forgets the policy of `key`.
+    pub fn remove(&mut self, key: &PolicyKey) -> Option<PolicyId> {
+        let id = self.by_key.remove(key)?;
+        self.entries.remove(&id);
+        Some(id)
+    }
+
+    fn insert(&mut self, key: PolicyKey, object: &ScalingPolicy, fingerprint: Fingerprint) -> PolicyId {
+        let id = PolicyId(self.next_id);
+        self.next_id += 1;
+        let status = object.status.clone();
+        let last_scale = status
+            .as_ref()
+            .and_then(|status| status.last_scale_time.as_ref())
+            .map(|time| Timestamp::from_millis(time.0.as_millisecond()));
+        let memory = Memory { status: status.map(Arc::new), last_scale, ..Memory::default() };
+        self.by_key.insert(key.clone(), id);
+        self.entries.insert(id, Entry { subject: Arc::new(Subject::new(key, object)), memory, fingerprint });
+        id
+    }
+}
+
+impl Subject {
+    fn new(key: PolicyKey, object: &ScalingPolicy) -> Self {
+        let resolved = api::resolve(object);
+        Self {
+            key,
+            uid: object.uid().unwrap_or_default(),
+            generation: object.metadata.generation.unwrap_or(0),
+            policy: resolved.as_ref().ok().map(|resolved| Arc::new(resolved.policy.clone())),
+            resolved,
+        }
+    }
+
+    /// The polling period in milliseconds; the default where the spec is invalid.
+    #[must_use]
+    pub fn period_millis(&self) -> u64 {
+        let seconds = self.resolved.as_ref().map_or(DEFAULT_POLLING_PERIOD_SECONDS, |r| r.polling_period_seconds);
+        u64::try_from(seconds).unwrap_or(1).max(1) * 1000
+    }
+}
+
+/// Namespace and name of an object.
+#[must_use]
+pub fn key_of(object: &impl ResourceExt) -> PolicyKey {
+    PolicyKey { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+}

@@ -1,0 +1,206 @@
+//! Report: publishes what a pass found, as status, events, metrics and a log line. Everything is rendered from the finding; nothing is
+//! computed again, and nothing is written that says the same as before.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::Resource;
+
+use super::Context;
+use super::act::{Acted, Write};
+use super::registry::{Memory, Subject};
+use crate::api::publish::{self, Situation, WriteResult};
+use crate::api::{InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus, TargetRef};
+use crate::clock::Clock;
+use crate::cluster::ClusterError;
+use crate::cluster::events::Notice;
+use crate::cluster::status::write_status;
+use crate::engine::{Direction, Outcome};
+use crate::sources::MetricSource;
+use crate::telemetry::PolicyReport;
+
+/// What a pass came to.
+pub(super) enum Finding<'a> {
+    /// The spec cannot be used.
+    Invalid(&'a InvalidSpec),
+    /// The target's size could not be read.
+    Unreadable {
+        /// What was in the way.
+        error: &'a ClusterError,
+        /// The same in words.
+        message: String,
+    },
+    /// A decision was made, and carried out as far as that went.
+    Decided(&'a Resolved, Box<Acted>),
+}
+
+/// Publishes `finding`; leaves in `memory` what the API server now holds.
+pub(super) async fn report<M: MetricSource, C: Clock>(
+    context: &Context<M, C>,
+    subject: &Subject,
+    memory: &mut Memory,
+    finding: Finding<'_>,
+) {
+    let status = {
+        let situation = situation(&finding);
+        publish::status(memory.status.as_deref(), subject.generation, situation, context.clock.now())
+    };
+    tell_conditions(context, subject, memory.status.as_deref(), &status);
+    let status = Arc::new(status);
+    match finding {
+        Finding::Invalid(invalid) => context.metrics.sync_failed(invalid.reason()),
+        Finding::Unreadable { error, .. } => context.metrics.sync_failed(error.reason()),
+        Finding::Decided(resolved, acted) => {
+            tell_rescale(context, subject, resolved, (&*acted, &status));
+            count(context, &acted);
+            if let Some(policy) = &subject.policy {
+                let report = PolicyReport {
+                    target: resolved.target.clone(),
+                    policy: policy.clone(),
+                    trace: Arc::new(acted.decision.trace),
+                    status: status.clone(),
+                    ready_replicas: acted.ready_replicas,
+                    last_scale: memory.last_scale,
+                };
+                context.metrics.policies.publish(&subject.key, Arc::new(report));
+            }
+        }
+    }
+    publish_status(context, subject, memory, status).await;
+}
+
+fn situation<'a>(finding: &'a Finding<'_>) -> Situation<'a> {
+    match finding {
+        Finding::Invalid(invalid) => Situation::InvalidSpec(invalid),
+        Finding::Unreadable { error, message } => {
+            Situation::TargetFailed { reason: error.reason(), message, terminal: error.terminal() }
+        }
+        Finding::Decided(resolved, acted) => Situation::Decided {
+            policy: &resolved.policy,
+            trace: &acted.decision.trace,
+            write: match &acted.write {
+                Write::NotNeeded => WriteResult::NotNeeded,
+                Write::Done(_) => WriteResult::Written,
+                Write::Failed { message, .. } => WriteResult::Failed { message },
+            },
+        },
+    }
+}
+
+async fn publish_status<M: MetricSource, C: Clock>(
+    context: &Context<M, C>,
+    subject: &Subject,
+    memory: &mut Memory,
+    status: Arc<ScalingPolicyStatus>,
+) {
+    if memory.status.as_deref().is_some_and(|published| !publish::differs(published, &status)) {
+        return;
+    }
+    let name = (subject.key.namespace.as_str(), subject.key.name.as_str());
+    match write_status(&context.client, name, &status).await {
+        Ok(()) => {
+            context.metrics.status_written();
+            memory.status = Some(status);
+        }
+        Err(ClusterError::NotFound { .. }) => {} // the policy was deleted meanwhile
+        Err(error) => {
+            // The old status stays in memory, so the next pass tries again.
+            context.metrics.sync_failed("StatusNotWritten");
+            tracing::warn!(policy = %subject.key, %error, "The status could not be written");
+        }
+    }
+}
+
+/// Warning events for conditions that turned bad, or bad for another reason, since what was last published.
+fn tell_conditions<M: MetricSource, C: Clock>(
+    context: &Context<M, C>,
+    subject: &Subject,
+    before: Option<&ScalingPolicyStatus>,
+    after: &ScalingPolicyStatus,
+) {
+    for condition in after.conditions.iter().filter(|condition| is_bad(condition)) {
+        let known = before.and_then(|status| status.conditions.iter().find(|known| known.type_ == condition.type_));
+        if known.is_some_and(|known| known.status == condition.status && known.reason == condition.reason) {
+            continue;
+        }
+        tracing::warn!(policy = %subject.key, condition = condition.type_, reason = condition.reason, "{}", condition.message);
+        context.events.tell(Notice {
+            regarding: policy_reference(subject),
+            reason: condition.reason.clone(),
+            note: condition.message.clone(),
+            warning: true,
+        });
+    }
+}
+
+/// Conditions whose turning bad is worth an event. Ready and Stalled only repeat what these two say.
+fn is_bad(condition: &Condition) -> bool {
+    let told = match condition.type_.as_str() {
+        "AbleToScale" | "ScalingActive" => condition.status == "False",
+        _ => false,
+    };
+    told && condition.reason != "ScalingDisabled"
+}
+
+fn tell_rescale<M: MetricSource, C: Clock>(
+    context: &Context<M, C>,
+    subject: &Subject,
+    resolved: &Resolved,
+    (acted, status): (&Acted, &ScalingPolicyStatus),
+) {
+    let Write::Done(rescale) = &acted.write else { return };
+    let arithmetic = status.last_decision.as_ref().map_or("", |decision| decision.message.as_str());
+    let reason = publish::rescale_reason(&resolved.policy, &acted.decision.trace);
+    tracing::info!(
+        policy = %subject.key,
+        replicas.from = rescale.from,
+        replicas.to = rescale.to,
+        reason,
+        "Rescaled: {arithmetic}"
+    );
+    let note = format!("New size: {}; reason: {reason}. {arithmetic}", rescale.to);
+    for regarding in [policy_reference(subject), target_reference(subject, &resolved.target)] {
+        context.events.tell(Notice {
+            regarding,
+            reason: "SuccessfulRescale".into(),
+            note: note.clone(),
+            warning: false,
+        });
+    }
+}
+
+fn count<M: MetricSource, C: Clock>(context: &Context<M, C>, acted: &Acted) {
+    match &acted.write {
+        Write::Done(rescale) => {
+            let direction = if rescale.to > rescale.from { Direction::Up } else { Direction::Down };
+            context.metrics.rescaled(direction);
+        }
+        Write::Failed { error, .. } => context.metrics.sync_failed(error.reason()),
+        Write::NotNeeded => {}
+    }
+    if let Outcome::MetricsFailed { .. } = acted.decision.trace.outcome {
+        context.metrics.sync_failed("MetricsFailed");
+    }
+}
+
+fn policy_reference(subject: &Subject) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(ScalingPolicy::api_version(&()).into_owned()),
+        kind: Some(ScalingPolicy::kind(&()).into_owned()),
+        name: Some(subject.key.name.clone()),
+        namespace: Some(subject.key.namespace.clone()),
+        uid: Some(subject.uid.clone()),
+        ..ObjectReference::default()
+    }
+}
+
+fn target_reference(subject: &Subject, target: &TargetRef) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(target.api_version.clone()),
+        kind: Some(target.kind.clone()),
+        name: Some(target.name.clone()),
+        namespace: Some(subject.key.namespace.clone()),
+        ..ObjectReference::default()
+    }
+}

@@ -1,0 +1,167 @@
+//! The CustomResourceDefinition as users get it: fresh in the repository, described, bounded and small.
+
+#![allow(clippy::unwrap_used)] // helpers of tests may panic as tests may
+
+use std::path::PathBuf;
+
+use flyball::api::crd;
+use serde_json::{Value, json};
+
+/// Client-side `kubectl apply` copies the object into an annotation, and annotations end at 262,144 bytes.
+const MAX_CRD_BYTES: usize = 200_000;
+
+fn schema() -> Value {
+    let document = serde_json::to_value(crd::crd().unwrap()).unwrap();
+    document.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap().clone()
+}
+
+/// Every schema below `schema`, with its path as a user would write it.
+fn walk(path: &str, schema: &Value, visit: &mut dyn FnMut(&str, &Value)) {
+    visit(path, schema);
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        for (name, property) in properties {
+            walk(&format!("{path}.{name}"), property, visit);
+        }
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(items) = schema.get(key).filter(|items| items.is_object()) {
+            walk(&format!("{path}[]"), items, visit);
+        }
+    }
+}
+
+fn offenders(mut wrong: impl FnMut(&str, &Value) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    walk("", &schema(), &mut |path, schema| {
+        if wrong(path, schema) {
+            found.push(path.to_owned());
+        }
+    });
+    found
+}
+
+/// Renew with `FLYBALL_REGENERATE=1 cargo test --test crd`, or with `flyball crd > crds/scalingpolicies.yaml`.
+#[test]
+fn file_is_fresh() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crds/scalingpolicies.yaml");
+    let generated = crd::yaml().unwrap();
+    if std::env::var_os("FLYBALL_REGENERATE").is_some() {
+        std::fs::write(&path, &generated).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(stored == generated, "{} is not fresh: run `FLYBALL_REGENERATE=1 cargo test --test crd`", path.display());
+}
+
+#[test]
+fn is_small_enough_for_client_side_apply() {
+    let bytes = crd::yaml().unwrap().len();
+    assert!(bytes < MAX_CRD_BYTES, "{bytes} bytes");
+}
+
+#[test]
+fn every_property_is_described() {
+    let undescribed = offenders(|path, schema| {
+        // Items are described by their list.
+        let described = schema.get("description").and_then(Value::as_str).is_some_and(|text| text.len() > 10);
+        !described && !path.ends_with("[]")
+    });
+    assert_eq!(undescribed, Vec::<String>::new());
+}
+
+#[test]
+fn every_field_of_the_spec_tells_its_default() {
+    let silent = offenders(|path, schema| {
+        let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+        path.starts_with(".spec.")
+            && !path.ends_with("[]")
+            && !["efault", "Set exactly when", "Part of"].iter().any(|word| description.contains(word))
+    });
+    assert_eq!(silent, Vec::<String>::new());
+}
+
+#[test]
+fn lists_strings_and_maps_are_bounded() {
+    let unbounded = offenders(|path, schema| {
+        if path.starts_with(".metadata") || path == ".apiVersion" || path == ".kind" {
+            return false; // the API server's own
+        }
+        match schema.get("type").and_then(Value::as_str) {
+            Some("string") => {
+                schema.get("maxLength").is_none()
+                    && schema.get("enum").is_none()
+                    && schema.get("format") != Some(&json!("date-time"))
+            }
+            Some("array") => schema.get("maxItems").is_none() || schema.get("x-kubernetes-list-type").is_none(),
+            Some("object") => schema.get("additionalProperties").is_some() && schema.get("maxProperties").is_none(),
+            Some(_) => false,
+            None => schema.get("x-kubernetes-int-or-string").is_none() || schema.get("maxLength").is_none(),
+        }
+    });
+    assert_eq!(unbounded, Vec::<String>::new());
+}
+
+#[test]
+fn integers_of_the_spec_are_bounded_and_of_kubernetes_formats() {
+    let odd = offenders(|path, schema| {
+        let integer = schema.get("type") == Some(&json!("integer"));
+        let format = schema.get("format").and_then(Value::as_str);
+        let odd_format = integer && !matches!(format, Some("int32" | "int64"));
+        odd_format || (integer && path.starts_with(".spec") && schema.get("minimum").is_none())
+    });
+    assert_eq!(odd, Vec::<String>::new());
+    assert_eq!(offenders(|_, schema| schema.get("type") == Some(&json!("number"))), Vec::<String>::new());
+}
+
+#[test]
+fn null_means_absent() {
+    assert_eq!(offenders(|_, schema| schema.get("nullable").is_some()), Vec::<String>::new());
+}
+
+#[test]
+fn every_rule_tells_the_mend() {
+    let mut rules = 0;
+    walk("", &schema(), &mut |path, schema| {
+        for rule in schema.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten() {
+            rules += 1;
+            assert!(rule.get("message").and_then(Value::as_str).is_some_and(|text| text.len() > 20), "{path}: {rule}");
+        }
+    });
+    assert!(rules >= 10, "{rules} rules");
+}
+
+#[test]
+fn names_and_defaults_are_those_that_users_were_told() {
+    let document = serde_json::to_value(crd::crd().unwrap()).unwrap();
+    let at = |pointer: &str| document.pointer(pointer).cloned().unwrap_or_default();
+    let cases = [
+        ("/metadata/name", json!("scalingpolicies.flyball.dev")),
+        ("/spec/names/shortNames", json!(["scp"])),
+        ("/spec/names/categories", json!(["autoscaling"])),
+        ("/spec/names/listKind", json!("ScalingPolicyList")),
+        ("/spec/scope", json!("Namespaced")),
+        ("/spec/versions/0/name", json!("v1alpha1")),
+        ("/spec/versions/0/subresources/status", json!({})),
+        ("/spec/versions/0/selectableFields", json!([{"jsonPath": ".spec.scaleTargetRef.name"}])),
+    ];
+    for (pointer, expected) in cases {
+        assert_eq!(at(pointer), expected, "{pointer}");
+    }
+    let schema = schema();
+    let default = |field: &str| schema.pointer(&format!("/properties/{field}/default")).cloned().unwrap_or_default();
+    assert_eq!(default("status"), json!({"observedGeneration": -1}));
+    assert_eq!(default("spec/properties/minReplicas"), json!(1));
+    assert_eq!(default("spec/properties/pollingPeriodSeconds"), json!(15));
+    assert_eq!(default("spec/properties/mode"), json!("Auto"));
+    assert_eq!(default("spec/properties/metrics"), Value::Null);
+    assert_eq!(schema.pointer("/properties/spec/required"), Some(&json!(["maxReplicas", "scaleTargetRef"])));
+}
+
+#[test]
+fn at_most_nine_columns_without_wide() {
+    let document = serde_json::to_value(crd::crd().unwrap()).unwrap();
+    let columns =
+        document.pointer("/spec/versions/0/additionalPrinterColumns").and_then(Value::as_array).unwrap().clone();
+    let narrow = columns.iter().filter(|column| column.get("priority").is_none_or(|priority| priority == 0)).count();
+    assert!(narrow <= 9, "{narrow}");
+    assert!(columns.iter().all(|column| !column["name"].as_str().unwrap().contains(' ')), "awk splits at spaces");
+}
