@@ -53,11 +53,9 @@ async fn pass<M: MetricSource, C: Clock>(
     let state = std::mem::take(&mut memory.state);
     let acted = act::decide_and_act(context, (subject, resolved), state, (seen, observation)).await;
     remember(resolved, memory, &acted);
+    // Where some metric works, the policy may still have to grow, and keeps its pace.
     let failed = matches!(acted.write, Write::Failed { .. })
-        || matches!(
-            acted.decision.trace.outcome,
-            Outcome::MetricsFailed { .. } | Outcome::Valid { degraded: true, .. }
-        );
+        || matches!(acted.decision.trace.outcome, Outcome::MetricsFailed { .. });
     report::report(context, subject, memory, Finding::Decided(resolved, acted)).await;
     failed
 }
