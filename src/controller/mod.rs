@@ -220,6 +220,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                 // Only an object older than the schema can get here. What it asks for is unknown, so nothing is done for it.
                 tracing::error!(policy = %key, error = %invalid, "A ScalingPolicy cannot be read; replicas are untouched");
                 self.context.metrics.sync_failed("Unreadable");
+                self.context.metrics.policies.forget(&key);
                 if let Some(id) = self.registry.remove(&key) {
                     self.schedule.remove(id);
                 }

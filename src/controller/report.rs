@@ -134,15 +134,11 @@ fn tell_conditions<M: MetricSource, C: Clock>(
     }
 }
 
-/// Conditions whose turning bad is worth an event. Ready and Stalled repeat what these say.
+/// Conditions whose turning bad is worth an event. Ready and Stalled repeat what these say; pausing and switching off are no faults.
 fn is_bad(condition: &Condition) -> bool {
-    let told = match condition.type_.as_str() {
-        "AbleToScale" | "ScalingActive" => condition.status == "False",
-        // An invalid spec has no other condition that says so.
-        "Stalled" => condition.status == "True",
-        _ => false,
-    };
-    told && condition.reason != "ScalingDisabled"
+    matches!(condition.type_.as_str(), "AbleToScale" | "ScalingActive")
+        && condition.status == "False"
+        && !["ScalingDisabled", "Paused"].contains(&condition.reason.as_str())
 }
 
 fn tell_rescale<M: MetricSource, C: Clock>(
