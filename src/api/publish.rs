@@ -5,7 +5,7 @@ mod changes;
 mod decision;
 mod sentence;
 
-use crate::engine::{Direction, LimitReason, Mode, Outcome, Policy, Timestamp, Trace};
+use crate::engine::{Absence, Direction, LimitReason, Mode, Outcome, Policy, Timestamp, Trace};
 
 use super::conditions::{
     ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, RECONCILING, SCALING_ACTIVE, SCALING_LIMITED, STALLED, merge,
@@ -104,6 +104,7 @@ pub fn conditions(situation: Situation<'_>) -> Drafts {
             drafts.set.extend(scaling_active(policy, trace));
             drafts.set.extend(scaling_limited(trace));
             drafts.set.extend(mode(trace));
+            drafts.set.extend(stalled(policy, trace));
             drafts.removed = vec![RECONCILING, STALLED, PAUSED, DRY_RUN];
         }
         Situation::InvalidSpec(invalid) => {
@@ -116,6 +117,8 @@ pub fn conditions(situation: Situation<'_>) -> Drafts {
         Situation::TargetFailed { reason, message, terminal } => {
             drafts.set.push(Draft::no(READY, reason, message));
             drafts.set.push(Draft::no(ABLE_TO_SCALE, reason::FAILED_GET_SCALE, message));
+            let unasked = "the metrics are not asked while the size of the workload cannot be read";
+            drafts.set.push(Draft::unknown(SCALING_ACTIVE, reason::FAILED_GET_SCALE, unasked));
             if terminal {
                 drafts.set.push(Draft::yes(STALLED, reason, message));
             }
@@ -203,6 +206,14 @@ fn scaling_limited(trace: &Trace) -> Option<Draft> {
     Some(Draft::yes(SCALING_LIMITED, limit.reason.reason(), message))
 }
 
+/// A query that Prometheus refuses stays refused until somebody mends it.
+fn stalled(policy: &Policy, trace: &Trace) -> Option<Draft> {
+    let Outcome::MetricsFailed { first } = trace.outcome else { return None };
+    let absent = trace.proposals.get(first)?.reading.absent()?;
+    let refused = absent.absence == Absence::BadQuery;
+    refused.then(|| Draft::yes(STALLED, absent.absence.reason(), absence(policy, trace, first)))
+}
+
 fn mode(trace: &Trace) -> Option<Draft> {
     match trace.mode {
         Mode::Auto => None,
@@ -226,7 +237,9 @@ fn disabled() -> String {
 fn absence(policy: &Policy, trace: &Trace, index: usize) -> String {
     let name = metric_name(policy, index);
     match trace.proposals.get(index).and_then(|proposal| proposal.reading.absent()) {
-        Some(absent) => format!("metric {name}: {}: {}", absent.absence.reason(), absent.message),
+        Some(absent) => {
+            format!("metric {name}: {}: {}", absent.absence.reason(), absent.message.trim_end_matches('.'))
+        }
         None => format!("metric {name} has no value to act on"),
     }
 }

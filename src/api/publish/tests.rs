@@ -417,7 +417,7 @@ fn a_target_that_fails_stalls_only_where_no_retry_helps() {
         assert_eq!(of(READY), Some(("False", "TargetNotFound")));
         assert_eq!(of(ABLE_TO_SCALE), Some(("False", "FailedGetScale")));
         assert_eq!(of(STALLED).is_some(), stalled);
-        assert_eq!(of(SCALING_ACTIVE), Some(("Unknown", "NotYetKnown")));
+        assert_eq!(of(SCALING_ACTIVE), Some(("Unknown", "FailedGetScale")));
     }
 }
 
