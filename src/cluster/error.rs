@@ -42,7 +42,7 @@ pub enum ClusterError {
     #[error("the object was changed by somebody else at the same moment")]
     Conflict,
     /// The API server does not let us.
-    #[error("the API server refuses: {message}")]
+    #[error("the API server refuses: {message}; allow it in the role of Flyball's service account")]
     Forbidden {
         /// In the server's words.
         message: String,

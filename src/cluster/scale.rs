@@ -30,11 +30,11 @@ pub struct Scales {
 }
 
 impl Scales {
-    /// Over these clients; watches start when the first policy needs them.
+    /// Over these clients and within `namespace`, or within all; watches start when the first policy needs them.
     #[must_use]
-    pub fn new(clients: Clients) -> Self {
+    pub fn new(clients: Clients, namespace: Option<String>) -> Self {
         let kinds = Kinds::new(clients.reads.clone());
-        let workloads = Workloads::new(clients.reads.clone());
+        let workloads = Workloads::new(clients.reads.clone(), namespace);
         Self { clients, kinds, workloads }
     }
 

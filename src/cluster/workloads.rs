@@ -25,6 +25,8 @@ const WATCHED_API_VERSION: &str = "apps/v1";
 /// The sizes of all workloads of the watched kinds.
 pub struct Workloads {
     client: Client,
+    /// The one namespace to watch; `None` for all. Where rights end at a namespace, a wider watch would be refused.
+    namespace: Option<String>,
     indexes: Mutex<HashMap<String, Arc<Index>>>,
 }
 
@@ -46,8 +48,8 @@ struct Entries {
 impl Workloads {
     /// No watch yet.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self { client, indexes: Mutex::new(HashMap::new()) }
+    pub fn new(client: Client, namespace: Option<String>) -> Self {
+        Self { client, namespace, indexes: Mutex::new(HashMap::new()) }
     }
 
     /// The size of `target` as the watch last told it. `None` where its kind is not watched, the first list is not whole, or the
@@ -87,7 +89,10 @@ impl Workloads {
             kind: kind.into(),
             plural: plural.into(),
         };
-        let api: Api<ThinWorkload> = Api::all_with(self.client.clone(), &resource);
+        let api: Api<ThinWorkload> = match &self.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
         // The task ends with the runtime; a weak reference ends it earlier where the workloads are dropped.
         tokio::spawn(follow(api, Arc::downgrade(&index)));
         Some(index)
