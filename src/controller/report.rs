@@ -10,6 +10,7 @@ use kube::Resource;
 use super::Context;
 use super::act::{Acted, Write};
 use super::registry::{Memory, Subject};
+use crate::api::conditions::time;
 use crate::api::publish::{self, Situation, WriteResult};
 use crate::api::{InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus, TargetRef};
 use crate::clock::Clock;
@@ -42,10 +43,12 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
     memory: &mut Memory,
     finding: Finding<'_>,
 ) {
-    let status = {
+    let mut status = {
         let situation = situation(&finding);
         publish::status(memory.status.as_deref(), subject.generation, situation, context.clock.now())
     };
+    // A change of size whose answer was lost, or whose status was not written, is told late rather than never.
+    status.last_scale_time = memory.last_scale.map(time);
     tell_conditions(context, subject, memory.status.as_deref(), &status);
     let status = Arc::new(status);
     match finding {
@@ -54,13 +57,13 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
         Finding::Decided(resolved, acted) => {
             tell_rescale(context, subject, resolved, (&acted, &status));
             count(context, &acted);
-            if let Some(policy) = &subject.policy {
+            if let Some(policy) = subject.policy.as_ref().filter(|_| !subject.is_superseded()) {
                 let report = PolicyReport {
                     target: resolved.target.clone(),
                     policy: policy.clone(),
                     trace: Arc::new(acted.decision.trace),
                     status: status.clone(),
-                    ready_replicas: acted.ready_replicas,
+                    ready_replicas: acted.seen.replicas.ready,
                     last_scale: memory.last_scale,
                 };
                 context.metrics.policies.publish(&subject.key, Arc::new(report));
@@ -96,6 +99,9 @@ async fn publish_status<M: MetricSource, C: Clock>(
 ) {
     if memory.status.as_deref().is_some_and(|published| !publish::differs(published, &status)) {
         return;
+    }
+    if subject.is_superseded() {
+        return; // another policy may have its name by now, and speaks for itself
     }
     let name = (subject.key.namespace.as_str(), subject.key.name.as_str());
     match write_status(&context.client, name, &status).await {
