@@ -76,9 +76,18 @@ impl Scene {
 
     /// Starts a controller; it knows nothing of an earlier one.
     pub(crate) fn start(&mut self, concurrency: usize) {
+        self.start_with(Settings { namespace: None, concurrency, instance: "test".into() });
+    }
+
+    /// Starts a controller that looks at one namespace only.
+    pub(crate) fn start_in(&mut self, namespace: Option<&str>) {
+        let namespace = namespace.map(str::to_owned);
+        self.start_with(Settings { namespace, concurrency: 16, instance: "test".into() });
+    }
+
+    fn start_with(&mut self, settings: Settings) {
         let client = self.wire.client(&self.kubernetes);
         self.metrics = Arc::new(Metrics::new());
-        let settings = Settings { namespace: None, concurrency, instance: "test".into() };
         let parts = (Clients::same(client.clone()), self.probe.clone(), self.clock);
         let controller = Controller::new(parts, self.metrics.clone(), settings);
         self.health = controller.health();
