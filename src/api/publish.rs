@@ -8,7 +8,7 @@ mod sentence;
 use crate::engine::{Absence, Direction, LimitReason, Mode, Outcome, Policy, Timestamp, Trace};
 
 use super::conditions::{
-    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, RECONCILING, SCALING_ACTIVE, SCALING_LIMITED, STALLED, merge,
+    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, SCALING_ACTIVE, SCALING_LIMITED, STALLED, merge,
     reason, time,
 };
 use super::resolve::InvalidSpec;
@@ -22,8 +22,6 @@ use sentence::{first_absent, metric_name, replicas};
 /// What one look at a policy came to.
 #[derive(Debug, Clone, Copy)]
 pub enum Situation<'a> {
-    /// A new generation was seen and is waiting for its first decision.
-    Accepted,
     /// A decision was made.
     Decided {
         /// What it was made by.
@@ -92,12 +90,6 @@ pub fn status(
 pub fn conditions(situation: Situation<'_>) -> Drafts {
     let mut drafts = Drafts::default();
     match situation {
-        Situation::Accepted => {
-            let message = "a new generation of the policy is being taken in";
-            drafts.set.push(Draft::unknown(READY, reason::PROGRESSING, message));
-            drafts.set.push(Draft::yes(RECONCILING, reason::PROGRESSING, message));
-            drafts.removed.push(STALLED);
-        }
         Situation::Decided { policy, trace, write } => {
             drafts.set.push(ready(policy, trace, write));
             drafts.set.push(able_to_scale(trace, write));
@@ -105,14 +97,13 @@ pub fn conditions(situation: Situation<'_>) -> Drafts {
             drafts.set.extend(scaling_limited(trace));
             drafts.set.extend(mode(trace));
             drafts.set.extend(stalled(policy, trace));
-            drafts.removed = vec![RECONCILING, STALLED, PAUSED, DRY_RUN];
+            drafts.removed = vec![STALLED, PAUSED, DRY_RUN];
         }
         Situation::InvalidSpec(invalid) => {
             let message = invalid.to_string();
             drafts.set.push(Draft::no(READY, invalid.reason(), message.clone()));
             drafts.set.push(Draft::yes(STALLED, invalid.reason(), message.clone()));
             drafts.set.push(Draft::no(SCALING_ACTIVE, invalid.reason(), message));
-            drafts.removed.push(RECONCILING);
         }
         Situation::TargetFailed { reason, message, terminal } => {
             drafts.set.push(Draft::no(READY, reason, message));
@@ -122,7 +113,7 @@ pub fn conditions(situation: Situation<'_>) -> Drafts {
             if terminal {
                 drafts.set.push(Draft::yes(STALLED, reason, message));
             }
-            drafts.removed = vec![RECONCILING, STALLED];
+            drafts.removed.push(STALLED);
         }
     }
     drafts

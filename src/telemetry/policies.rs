@@ -97,7 +97,7 @@ const GAUGES: [PolicyGauge; 11] = [
     ("last_scale_timestamp_seconds", "When the size was last changed, in Unix time", |r| r.last_scale.map(seconds)),
 ];
 
-/// Every word that `flyball_limited` may carry; exactly one is 1 while limits were looked at.
+/// Every word that `flyball_limited` may carry; one of them is 1 while a limit binds, none while the number lies within all.
 const LIMITS: [LimitReason; 4] =
     [LimitReason::TooFewReplicas, LimitReason::TooManyReplicas, LimitReason::ScaleUpLimit, LimitReason::ScaleDownLimit];
 
@@ -196,3 +196,6 @@ const fn flag(on: bool) -> f64 {
 fn seconds(at: Timestamp) -> f64 {
     at.as_millis() as f64 / 1000.0
 }
+
+#[cfg(test)]
+mod tests;
