@@ -76,6 +76,9 @@ async fn write<M: MetricSource, C: Clock>(
     seen: &SeenScale,
 ) -> Write {
     let Action::ScaleTo(replicas) = decision.action else { return Write::NotNeeded };
+    if subject.is_superseded() {
+        return Write::NotNeeded; // what the policy says now counts, and its own pass follows
+    }
     let rescale = Rescale { from: decision.trace.current_replicas, to: replicas, at: decision.trace.at };
     match context.scales.write(&subject.key.namespace, &resolved.target, (replicas, seen)).await {
         Ok(_written) => Write::Done(rescale),

@@ -14,7 +14,7 @@ use crate::api::conditions::time;
 use crate::api::publish::{self, Situation, WriteResult};
 use crate::api::{InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus, TargetRef};
 use crate::clock::Clock;
-use crate::cluster::ClusterError;
+use crate::cluster::{ClusterError, SeenScale};
 use crate::cluster::events::Notice;
 use crate::cluster::status::write_status;
 use crate::engine::{Direction, Outcome};
@@ -52,13 +52,18 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
     status.last_scale_time = memory.last_scale.map(time);
     tell_conditions(context, subject, memory.status.as_deref(), &status);
     let status = Arc::new(status);
+    if !subject.is_superseded() {
+        context.metrics.policies.publish_status(&subject.key, status.clone());
+    }
     match finding {
         Finding::Invalid(invalid) => context.metrics.sync_failed(invalid.reason()),
         Finding::Unreadable { error, .. } => context.metrics.sync_failed(error.reason()),
         Finding::Decided(resolved, acted) => {
             tell_rescale(context, subject, resolved, (&acted, &status));
             count(context, &acted);
-            if let Some(policy) = subject.policy.as_ref().filter(|_| !subject.is_superseded()) {
+            if let Some(policy) = &subject.policy
+                && !subject.is_superseded()
+            {
                 let report = PolicyReport {
                     target: resolved.target.clone(),
                     policy: policy.clone(),
@@ -165,7 +170,7 @@ fn tell_rescale<M: MetricSource, C: Clock>(
         "Rescaled: {arithmetic}"
     );
     let note = format!("New size: {}; reason: {reason}. {arithmetic}", rescale.to);
-    for regarding in [policy_reference(subject), target_reference(subject, &resolved.target)] {
+    for regarding in [policy_reference(subject), target_reference(subject, &resolved.target, &acted.seen)] {
         context.events.tell(Notice {
             regarding,
             reason: "SuccessfulRescale".into(),
@@ -200,12 +205,13 @@ fn policy_reference(subject: &Subject) -> ObjectReference {
     }
 }
 
-fn target_reference(subject: &Subject, target: &TargetRef) -> ObjectReference {
+fn target_reference(subject: &Subject, target: &TargetRef, seen: &SeenScale) -> ObjectReference {
     ObjectReference {
         api_version: Some(target.api_version.clone()),
         kind: Some(target.kind.clone()),
         name: Some(target.name.clone()),
         namespace: Some(subject.key.namespace.clone()),
+        uid: seen.uid.clone(),
         ..ObjectReference::default()
     }
 }

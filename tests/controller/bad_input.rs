@@ -58,6 +58,8 @@ async fn check(case: Case<'_>) -> Scene {
     let warnings = scene.events("ScalingPolicy", "sick").await;
     assert_eq!(warnings.len(), 1, "one event for one fault: {warnings:?}");
     assert_eq!(warnings[0].0, "Warning");
+    let alert = "flyball_condition{namespace=\"shop\",name=\"sick\",type=\"Ready\",status=\"False\"}";
+    assert_eq!(scene.gauge(alert), Some(1.0), "an alert can see it");
     neighbour_follows(&scene).await;
     assert_eq!(scene.replicas("sick"), 3, "replicas are untouched");
     assert_eq!(scene.size_writes(), 1, "only the neighbour's");

@@ -23,6 +23,8 @@ async fn follows_the_metric_up_with_one_write_and_says_so() {
         let events = scene.events(kind, "web").await;
         assert_eq!(events, [("Normal".into(), "SuccessfulRescale".into(), note.clone())], "{kind}");
     }
+    let deployment = scene.kubernetes.object(("apps", "deployments"), NAMESPACE, "web").unwrap();
+    assert_eq!(scene.event_uids("Deployment", "web").await, [deployment["metadata"]["uid"].as_str().unwrap()]);
     let status = scene.status("web");
     let decision = &status["lastDecision"];
     assert_eq!(decision["message"], words);

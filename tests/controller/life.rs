@@ -167,3 +167,22 @@ async fn one_namespace_is_watched_where_only_one_may_be() {
     let outside: Vec<_> = seen.iter().filter(|(_, namespace)| namespace.as_deref() != Some(NAMESPACE)).collect();
     assert!(outside.is_empty(), "a Role in one namespace must suffice: {outside:?}");
 }
+
+/// A watch that is gone for good leaves no old size standing: after a minute the API server is asked instead.
+#[tokio::test(start_paused = true)]
+async fn a_watch_of_workloads_that_is_gone_for_good_is_not_believed() {
+    let scene = Scene::new().await;
+    scene.add("web", 4);
+    scene.pass(2 * PERIOD).await;
+    scene.kubernetes.intercept(Some(Box::new(|call| {
+        let watched = call.resource == "deployments" && ["list", "watch"].contains(&call.verb);
+        watched.then(|| Fault::Refuse(Failure::new(403, "Forbidden", "deployments.apps is forbidden")))
+    })));
+    scene.kubernetes.compact();
+    scene.resize("web", 2).await;
+    // The history ends once more, so that the open watch cannot bring the change.
+    scene.kubernetes.compact();
+    scene.pass(6 * 60).await;
+    assert_eq!(scene.replicas("web"), 4, "the human's 2 is seen, and too few");
+    assert_eq!(scene.status("web")["currentReplicas"], 4);
+}

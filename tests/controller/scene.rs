@@ -183,6 +183,18 @@ impl Scene {
 
     /// Type, reason and note of the events on an object of this kind and name, oldest first.
     pub(crate) async fn events(&self, kind: &str, name: &str) -> Vec<(String, String, String)> {
+        let text = |text: Option<String>| text.unwrap_or_default();
+        let events = self.events_on(kind, name).await.into_iter();
+        events.map(|event| (text(event.type_), text(event.reason), text(event.note))).collect()
+    }
+
+    /// The uids that those events name: without, `kubectl describe` does not show them.
+    pub(crate) async fn event_uids(&self, kind: &str, name: &str) -> Vec<String> {
+        let events = self.events_on(kind, name).await.into_iter();
+        events.map(|event| event.regarding.unwrap().uid.unwrap_or_default()).collect()
+    }
+
+    async fn events_on(&self, kind: &str, name: &str) -> Vec<Event> {
         let api: Api<Event> = Api::namespaced(self.kubernetes.client(NAMESPACE), NAMESPACE);
         let mut events = api.list(&ListParams::default()).await.unwrap().items;
         events.retain(|event| {
@@ -190,8 +202,7 @@ impl Scene {
             regarding.kind.as_deref() == Some(kind) && regarding.name.as_deref() == Some(name)
         });
         events.sort_by_key(|event| event.event_time.as_ref().map(|time| time.0));
-        let text = |text: Option<String>| text.unwrap_or_default();
-        events.into_iter().map(|event| (text(event.type_), text(event.reason), text(event.note))).collect()
+        events
     }
 
     /// Requests so far of this verb and resource.

@@ -45,6 +45,11 @@ fn report(policy: Policy, readings: Vec<Reading>) -> Arc<PolicyReport> {
     })
 }
 
+fn publish(metrics: &Metrics, name: &str, report: Arc<PolicyReport>) {
+    metrics.policies.publish_status(&key(name), report.status.clone());
+    metrics.policies.publish(&key(name), report);
+}
+
 fn lines(metrics: &Metrics, name: &str) -> Vec<String> {
     let text = metrics.render().unwrap();
     text.lines().filter(|line| line.contains(&format!(",name=\"{name}\""))).map(str::to_owned).collect()
@@ -53,7 +58,7 @@ fn lines(metrics: &Metrics, name: &str) -> Vec<String> {
 #[test]
 fn every_stage_of_a_decision_has_its_gauge() {
     let metrics = Metrics::new();
-    metrics.policies.publish(&key("web"), report(policy(), vec![value(900_000), value(250)]));
+    publish(&metrics, "web", report(policy(), vec![value(900_000), value(250)]));
     let lines = lines(&metrics, "web");
     for expected in [
         "flyball_metric_value{namespace=\"shop\",name=\"web\",metric=\"rps\"} 225.0",
@@ -86,7 +91,7 @@ fn every_stage_of_a_decision_has_its_gauge() {
 fn what_is_not_known_has_no_series() {
     let metrics = Metrics::new();
     let missing = Reading::missing(Absence::Empty, "nothing");
-    metrics.policies.publish(&key("web"), report(policy(), vec![missing.clone(), missing]));
+    publish(&metrics, "web", report(policy(), vec![missing.clone(), missing]));
     let lines = lines(&metrics, "web").join("\n");
     for absent in ["metric_value", "replicas_recommended", "replicas_stabilized", "limited"] {
         assert!(!lines.contains(&format!("flyball_{absent}{{")), "{absent}: a number that nobody computed\n{lines}");
@@ -100,7 +105,7 @@ fn what_is_not_known_has_no_series() {
 fn series_vanish_with_their_policy_and_stay_with_others() {
     let metrics = Metrics::new();
     for name in ["web", "api"] {
-        metrics.policies.publish(&key(name), report(policy(), vec![value(400_000), value(500)]));
+        publish(&metrics, name, report(policy(), vec![value(400_000), value(500)]));
     }
     assert!(metrics.render().unwrap().contains("flyball_policies 2\n"));
     let of_both = lines(&metrics, "api").len();
@@ -116,7 +121,7 @@ fn series_vanish_with_their_policy_and_stay_with_others() {
 fn each_family_is_whole_and_described_once() {
     let metrics = Metrics::new();
     for name in ["web", "api", "quote\"and\\slash"] {
-        metrics.policies.publish(&key(name), report(policy(), vec![value(400_000), value(500)]));
+        publish(&metrics, name, report(policy(), vec![value(400_000), value(500)]));
     }
     let text = metrics.render().unwrap();
     let mut families: Vec<&str> =
