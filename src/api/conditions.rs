@@ -42,6 +42,8 @@ pub mod reason {
     pub const TARGET_NOT_FOUND: &str = "TargetNotFound";
     /// Ready, Stalled: the kind of the workload is unknown or has no scale.
     pub const TARGET_NOT_SCALABLE: &str = "TargetNotScalable";
+    /// Ready, Stalled, `ScalingActive`: somebody else drives the workload.
+    pub const CONFLICTING_AUTOSCALER: &str = "ConflictingAutoscaler";
     /// Any: not looked at yet.
     pub const NOT_YET_KNOWN: &str = "NotYetKnown";
     /// `AbleToScale` (HPA).

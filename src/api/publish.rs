@@ -32,6 +32,11 @@ pub enum Situation<'a> {
     },
     /// The spec or an annotation is wrong; nothing moves until a human mends it.
     InvalidSpec(&'a InvalidSpec),
+    /// Somebody else drives the workload, so this policy holds.
+    Rivaled {
+        /// Who, and what to do, in one sentence.
+        message: &'a str,
+    },
     /// The workload or its scale could not be read.
     TargetFailed {
         /// CamelCase, for example [`reason::TARGET_NOT_FOUND`].
@@ -103,6 +108,11 @@ pub fn conditions(situation: Situation<'_>) -> Drafts {
             drafts.set.push(Draft::no(READY, invalid.reason(), message.clone()));
             drafts.set.push(Draft::yes(STALLED, invalid.reason(), message.clone()));
             drafts.set.push(Draft::no(SCALING_ACTIVE, invalid.reason(), message));
+        }
+        Situation::Rivaled { message } => {
+            drafts.set.push(Draft::no(READY, reason::CONFLICTING_AUTOSCALER, message));
+            drafts.set.push(Draft::yes(STALLED, reason::CONFLICTING_AUTOSCALER, message));
+            drafts.set.push(Draft::no(SCALING_ACTIVE, reason::CONFLICTING_AUTOSCALER, message));
         }
         Situation::TargetFailed { reason, message, terminal } => {
             drafts.set.push(Draft::no(READY, reason, message));

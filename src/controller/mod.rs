@@ -4,6 +4,7 @@
 //! memory stays with the loop until the pass has ended well.
 
 mod act;
+mod claims;
 mod observe;
 pub mod registry;
 mod report;
@@ -27,9 +28,11 @@ use crate::clock::Clock;
 use crate::cluster::Scales;
 use crate::cluster::client::Clients;
 use crate::cluster::events::Events;
+use crate::cluster::rivals::Rivals;
 use crate::sources::MetricSource;
 use crate::telemetry::http::Health;
 use crate::telemetry::{Metrics, PolicyKey};
+use claims::Claims;
 use registry::{Change, Memory, Registry, key_of};
 use schedule::{Millis, PolicyId, Schedule};
 
@@ -57,6 +60,10 @@ pub struct Context<M, C> {
     pub metrics: Arc<Metrics>,
     /// Kubernetes events.
     pub events: Events,
+    /// Autoscalers of others.
+    pub rivals: Rivals,
+    /// Which policies would write to which workload.
+    pub(crate) claims: Claims,
 }
 
 /// How a controller runs.
@@ -88,6 +95,8 @@ pub struct Controller<M, C> {
     running: JoinSet<Memory>,
     /// Which policy a running task works on. Written by the loop alone.
     tasks: HashMap<Id, (PolicyId, PolicyKey, Instant)>,
+    /// The first list of policies is whole: before, an elder policy of a workload may yet be to come.
+    listed: bool,
     epoch: Instant,
     /// The task that writes events; ends with the last of them once the context is gone.
     event_writer: JoinHandle<()>,
@@ -100,6 +109,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
     pub fn new((clients, source, clock): (Clients, M, C), metrics: Arc<Metrics>, settings: Settings) -> Self {
         let (events, event_writer) = Events::start(clients.writes.clone(), clock.clone(), settings.instance.clone());
         let client = clients.writes.clone();
+        let rivals = Rivals::start(clients.reads.clone(), settings.namespace.as_deref());
         let context = Context {
             client,
             scales: Scales::new(clients, settings.namespace.clone()),
@@ -107,6 +117,8 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             clock,
             metrics,
             events,
+            rivals,
+            claims: Claims::default(),
         };
         Self {
             context: Arc::new(context),
@@ -116,6 +128,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             schedule: Schedule::default(),
             running: JoinSet::new(),
             tasks: HashMap::new(),
+            listed: false,
             epoch: Instant::now(),
             event_writer,
         }
@@ -132,6 +145,10 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
     /// # Errors
     /// [`ControllerError::WatchEnded`], after which the process should end and be started again.
     pub async fn run(mut self, policies: Client, cancel: CancellationToken) -> Result<(), ControllerError> {
+        tokio::select! {
+            () = self.context.rivals.settle() => {}
+            () = cancel.cancelled() => {}
+        }
         let mut events = Box::pin(watch(policies, self.settings.namespace.as_deref()));
         loop {
             self.start_due();
@@ -158,15 +175,15 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
 
     /// When the loop has to look at the schedule again without anything else happening.
     fn wake_at(&self) -> Option<Instant> {
-        if self.running.len() >= self.settings.concurrency {
-            return None; // the end of a pass wakes it
+        if !self.listed || self.running.len() >= self.settings.concurrency {
+            return None; // the whole list, or the end of a pass, wakes it
         }
         self.schedule.next_due().map(|due| self.epoch + Duration::from_millis(due))
     }
 
     fn start_due(&mut self) {
         let now = self.now();
-        while self.running.len() < self.settings.concurrency {
+        while self.listed && self.running.len() < self.settings.concurrency {
             let Some((id, due)) = self.schedule.start_due(now) else { break };
             let Some(entry) = self.registry.get_mut(id) else {
                 self.schedule.remove(id);
@@ -218,14 +235,14 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                 for (key, id) in self.registry.end_list() {
                     self.schedule.remove(id);
                     self.context.metrics.policies.forget(&key);
+                    self.context.claims.release(&key);
                 }
+                self.listed = true;
                 self.health.set_ready(true);
             }
             watcher::Event::Delete(object) => {
                 let key = key_of(&object);
-                self.context.metrics.policies.forget(&key);
-                if let Some(id) = self.registry.remove(&key) {
-                    self.schedule.remove(id);
+                if self.forget(&key) {
                     tracing::info!(policy = %key, "Policy deleted, replicas stay as they are");
                 }
             }
@@ -240,10 +257,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                 // Only an object older than the schema can get here. What it asks for is unknown, so nothing is done for it.
                 tracing::error!(policy = %key, error = %invalid, "A ScalingPolicy cannot be read; replicas are untouched");
                 self.context.metrics.sync_failed("Unreadable");
-                self.context.metrics.policies.forget(&key);
-                if let Some(id) = self.registry.remove(&key) {
-                    self.schedule.remove(id);
-                }
+                self.forget(&key);
                 return;
             }
         };
@@ -253,12 +267,24 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                 Change::Gone(id) => self.schedule.remove(id),
                 Change::Due(id) => {
                     if let Some(entry) = self.registry.get_mut(id) {
+                        entry.subject.claim(&self.context.claims);
                         let rhythm = (entry.subject.uid.as_str(), entry.subject.period_millis());
                         self.schedule.upsert(id, rhythm, now);
                     }
                 }
             }
         }
+    }
+
+    /// Forgets a policy. Answers whether there was one.
+    fn forget(&mut self, key: &PolicyKey) -> bool {
+        self.context.metrics.policies.forget(key);
+        self.context.claims.release(key);
+        let id = self.registry.remove(key);
+        if let Some(id) = id {
+            self.schedule.remove(id);
+        }
+        id.is_some()
     }
 
     async fn drain(mut self) {

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use kube::ResourceExt;
 
+use super::claims::{Claim, Claims};
 use super::schedule::PolicyId;
 use crate::api::spec::{DEFAULT_POLLING_PERIOD_SECONDS, PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION};
 use crate::api::{self, InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus};
 use crate::cluster::SeenScale;
-use crate::engine::{Policy, Rescale, State, Timestamp};
+use crate::cluster::rivals::WorkloadKey;
+use crate::engine::{Mode, Policy, Rescale, State, Timestamp};
 use crate::telemetry::PolicyKey;
 
 /// One policy as a pass sees it: shared, never changed in place.
@@ -22,6 +24,8 @@ pub struct Subject {
     pub uid: String,
     /// `metadata.generation`: what status speaks of.
     pub generation: i64,
+    /// When the object was created.
+    pub created: Timestamp,
     /// The policy, or everything that is wrong with it.
     pub resolved: Result<Resolved, InvalidSpec>,
     /// The resolved policy again, for reports that outlive this subject.
@@ -207,6 +211,7 @@ impl Subject {
             key,
             uid: object.uid().unwrap_or_default(),
             generation: object.metadata.generation.unwrap_or(0),
+            created: created(object),
             policy: resolved.as_ref().ok().map(|resolved| Arc::new(resolved.policy.clone())),
             resolved,
             superseded: AtomicBool::new(false),
@@ -219,6 +224,26 @@ impl Subject {
         self.superseded.load(Ordering::Acquire)
     }
 
+    /// This policy may write to its workload.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.resolved.as_ref().is_ok_and(|resolved| match resolved.policy.mode {
+            Mode::Auto | Mode::Paused { replicas: Some(_) } => true,
+            Mode::DryRun | Mode::Paused { replicas: None } => false,
+        })
+    }
+
+    /// Claims the workload that this policy would write to. One that only watches, or is invalid, claims none.
+    pub fn claim(&self, claims: &Claims) {
+        match self.resolved.as_ref().ok().filter(|_| self.writes()) {
+            Some(resolved) => {
+                let workload = WorkloadKey::new(&self.key.namespace, &resolved.target);
+                claims.claim(workload, Claim { created: self.created, policy: self.key.clone() });
+            }
+            None => claims.release(&self.key),
+        }
+    }
+
     fn supersede(&self) {
         self.superseded.store(true, Ordering::Release);
     }
@@ -229,6 +254,11 @@ impl Subject {
         let seconds = self.resolved.as_ref().map_or(DEFAULT_POLLING_PERIOD_SECONDS, |r| r.polling_period_seconds);
         u64::try_from(seconds).unwrap_or(1).max(1) * 1000
     }
+}
+
+fn created(object: &ScalingPolicy) -> Timestamp {
+    let created = object.creation_timestamp().map_or(0, |time| time.0.as_millisecond());
+    Timestamp::from_millis(created)
 }
 
 /// Namespace and name of an object.

@@ -10,7 +10,7 @@ use kube::Resource;
 use super::Context;
 use super::act::{Acted, Write};
 use super::registry::{Memory, Subject};
-use crate::api::conditions::time;
+use crate::api::conditions::{reason, time};
 use crate::api::publish::{self, Situation, WriteResult};
 use crate::api::{InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus, TargetRef};
 use crate::clock::Clock;
@@ -22,7 +22,6 @@ use crate::sources::MetricSource;
 use crate::telemetry::PolicyReport;
 
 /// What a pass came to.
-#[allow(clippy::large_enum_variant, reason = "one a pass, on the stack")]
 pub(super) enum Finding<'a> {
     /// The spec cannot be used.
     Invalid(&'a InvalidSpec),
@@ -31,6 +30,11 @@ pub(super) enum Finding<'a> {
         /// What was in the way.
         error: &'a ClusterError,
         /// The same in words.
+        message: String,
+    },
+    /// Somebody else drives the workload.
+    Rivaled {
+        /// Who, and what to do.
         message: String,
     },
     /// A decision was made, and carried out as far as that went.
@@ -58,6 +62,7 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
     match finding {
         Finding::Invalid(invalid) => context.metrics.sync_failed(invalid.reason()),
         Finding::Unreadable { error, .. } => context.metrics.sync_failed(error.reason()),
+        Finding::Rivaled { .. } => context.metrics.sync_failed(reason::CONFLICTING_AUTOSCALER),
         Finding::Decided(resolved, acted) => {
             tell_rescale(context, subject, resolved, (&*acted, &status));
             count(context, &acted);
@@ -85,6 +90,7 @@ fn situation<'a>(finding: &'a Finding<'_>) -> Situation<'a> {
         Finding::Unreadable { error, message } => {
             Situation::TargetFailed { reason: error.reason(), message, terminal: error.terminal() }
         }
+        Finding::Rivaled { message } => Situation::Rivaled { message },
         Finding::Decided(resolved, acted) => Situation::Decided {
             policy: &resolved.policy,
             trace: &acted.decision.trace,

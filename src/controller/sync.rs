@@ -9,6 +9,7 @@ use super::{Context, observe};
 use crate::api::Resolved;
 use crate::clock::Clock;
 use crate::cluster::SeenScale;
+use crate::cluster::rivals::WorkloadKey;
 use crate::engine::Outcome;
 use crate::sources::MetricSource;
 
@@ -22,6 +23,11 @@ pub(super) async fn sync<M: MetricSource, C: Clock>(
         Err(invalid) => {
             report::report(&context, &subject, &mut memory, Finding::Invalid(invalid)).await;
             true
+        }
+        Ok(resolved) if let Some(message) = rival(&context, &subject, resolved) => {
+            report::report(&context, &subject, &mut memory, Finding::Rivaled { message }).await;
+            // Looking again costs nothing, so the way is free one period after the rival is gone.
+            false
         }
         Ok(resolved) => match context.scales.read(&subject.key.namespace, &resolved.target).await {
             Err(error) => {
@@ -39,6 +45,26 @@ pub(super) async fn sync<M: MetricSource, C: Clock>(
     };
     memory.failures = if failed { memory.failures.saturating_add(1) } else { 0 };
     memory
+}
+
+/// Who else drives the workload that this policy would write to, in a sentence with the mend.
+fn rival<M, C>(context: &Context<M, C>, subject: &Subject, resolved: &Resolved) -> Option<String> {
+    if !subject.writes() {
+        return None;
+    }
+    let target = &resolved.target;
+    let workload = WorkloadKey::new(&subject.key.namespace, target);
+    if let Some(autoscaler) = context.rivals.of(&workload) {
+        return Some(format!(
+            "{} {:?} is driven by {autoscaler} already; delete that, or set mode: DryRun to see what this policy would do",
+            target.kind, target.name
+        ));
+    }
+    let elder = context.claims.elder(&subject.key)?;
+    Some(format!(
+        "{} {:?} is driven by the older ScalingPolicy {:?} already; delete one of the two, or set mode: DryRun",
+        target.kind, target.name, elder.name
+    ))
 }
 
 /// A pass over a valid policy whose target was found. Answers whether it failed.
