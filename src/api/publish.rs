@@ -8,8 +8,7 @@ mod sentence;
 use crate::engine::{Absence, Direction, LimitReason, Mode, Outcome, Policy, Timestamp, Trace};
 
 use super::conditions::{
-    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, SCALING_ACTIVE, SCALING_LIMITED, STALLED, merge,
-    reason, time,
+    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, SCALING_ACTIVE, SCALING_LIMITED, STALLED, merge, reason, time,
 };
 use super::resolve::InvalidSpec;
 use super::status::ScalingPolicyStatus;

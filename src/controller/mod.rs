@@ -28,8 +28,8 @@ use crate::cluster::Scales;
 use crate::cluster::client::Clients;
 use crate::cluster::events::Events;
 use crate::sources::MetricSource;
-use crate::telemetry::{Metrics, PolicyKey};
 use crate::telemetry::http::Health;
+use crate::telemetry::{Metrics, PolicyKey};
 use registry::{Change, Memory, Registry, key_of};
 use schedule::{Millis, PolicyId, Schedule};
 
@@ -100,7 +100,14 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
     pub fn new((clients, source, clock): (Clients, M, C), metrics: Arc<Metrics>, settings: Settings) -> Self {
         let (events, event_writer) = Events::start(clients.writes.clone(), clock.clone(), settings.instance.clone());
         let client = clients.writes.clone();
-        let context = Context { client, scales: Scales::new(clients, settings.namespace.clone()), source, clock, metrics, events };
+        let context = Context {
+            client,
+            scales: Scales::new(clients, settings.namespace.clone()),
+            source,
+            clock,
+            metrics,
+            events,
+        };
         Self {
             context: Arc::new(context),
             settings,

@@ -69,7 +69,9 @@ async fn check(case: Case<'_>) -> Scene {
 /// After a mend, everything is good again within the longest wait.
 async fn recovers(scene: &Scene) {
     scene.pass(LONGEST_WAIT).await;
-    for condition in [("Ready", "True", "Controlled"), ("Stalled", "", ""), ("ScalingActive", "True", "ValidMetricFound")] {
+    for condition in
+        [("Ready", "True", "Controlled"), ("Stalled", "", ""), ("ScalingActive", "True", "ValidMetricFound")]
+    {
         scene.expect("sick", condition);
     }
     let (able, ..) = scene.condition("sick", "AbleToScale");
@@ -85,7 +87,11 @@ fn target(api_version: &str, kind: &str, name: &str) -> Value {
 async fn an_unknown_target_is_named_and_found_once_it_exists() {
     let scene = check(Case {
         sick: target("apps/v1", "Deployment", "sicc"),
-        conditions: &[("Ready", "False", "TargetNotFound"), ("AbleToScale", "False", "FailedGetScale"), ("Stalled", "", "")],
+        conditions: &[
+            ("Ready", "False", "TargetNotFound"),
+            ("AbleToScale", "False", "FailedGetScale"),
+            ("Stalled", "", ""),
+        ],
         says: &["Deployment \"sicc\"", "does not exist", "spec.scaleTargetRef.name"],
     })
     .await;
@@ -218,7 +224,10 @@ async fn a_broken_prometheus_moves_nothing_and_is_forgiven() {
         for name in ["sick", "healthy"] {
             let message = scene.expect(name, ("Ready", "False", "MetricUnavailable"));
             assert_reads_well(&message);
-            assert!(message.contains(&format!("metric load: {class}: ")) && message.contains(says), "{fault:?}: {message}");
+            assert!(
+                message.contains(&format!("metric load: {class}: ")) && message.contains(says),
+                "{fault:?}: {message}"
+            );
             scene.expect(name, ("ScalingActive", "False", "FailedGetPrometheusMetric"));
             scene.expect(name, ("Stalled", "", ""));
         }
@@ -316,7 +325,10 @@ async fn specs_that_slipped_past_the_schema_are_refused_one_by_one() {
     let scene = check(Case {
         sick: with(min, "/spec/pollingPeriodSeconds", 0),
         conditions: &[("Ready", "False", "InvalidSpec"), ("Stalled", "True", "InvalidSpec")],
-        says: &["spec.minReplicas: 30 is more than maxReplicas 20", "; spec.pollingPeriodSeconds: 0 is not within 1 to 3600"],
+        says: &[
+            "spec.minReplicas: 30 is more than maxReplicas 20",
+            "; spec.pollingPeriodSeconds: 0 is not within 1 to 3600",
+        ],
     })
     .await;
     scene.edit("sick", json!({"spec": {"minReplicas": 1, "pollingPeriodSeconds": 15}})).await;

@@ -33,7 +33,10 @@ async fn follows_the_metric_up_with_one_write_and_says_so() {
     assert_eq!((&decision["recommendedReplicas"], &decision["stabilizedReplicas"]), (&4.into(), &4.into()));
     assert_eq!((&decision["minReplicas"], &decision["maxReplicas"]), (&1.into(), &20.into()));
     let proposal = &decision["proposals"][0];
-    assert_eq!((&proposal["value"], &proposal["ratio"], &proposal["replicas"]), (&"380".into(), &"1.90".into(), &4.into()));
+    assert_eq!(
+        (&proposal["value"], &proposal["ratio"], &proposal["replicas"]),
+        (&"380".into(), &"1.90".into(), &4.into())
+    );
     assert!(status["lastScaleTime"].is_string(), "{status}");
     assert_eq!(scene.gauge("flyball_rescales_total{direction=\"up\"}"), Some(1.0));
 
