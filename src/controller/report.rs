@@ -34,7 +34,7 @@ pub(super) enum Finding<'a> {
         message: String,
     },
     /// A decision was made, and carried out as far as that went.
-    Decided(&'a Resolved, Acted),
+    Decided(&'a Resolved, Box<Acted>),
 }
 
 /// Publishes `finding`; leaves in `memory` what the API server now holds.
@@ -59,7 +59,7 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
         Finding::Invalid(invalid) => context.metrics.sync_failed(invalid.reason()),
         Finding::Unreadable { error, .. } => context.metrics.sync_failed(error.reason()),
         Finding::Decided(resolved, acted) => {
-            tell_rescale(context, subject, resolved, (&acted, &status));
+            tell_rescale(context, subject, resolved, (&*acted, &status));
             count(context, &acted);
             if let Some(policy) = &subject.policy
                 && !subject.is_superseded()

@@ -66,6 +66,6 @@ async fn pass<M: MetricSource, C: Clock>(
     // Where some metric works, the policy may still have to grow, and keeps its pace.
     let failed = matches!(acted.write, Write::Failed { .. })
         || matches!(acted.decision.trace.outcome, Outcome::MetricsFailed { .. });
-    report::report(context, subject, memory, Finding::Decided(resolved, acted)).await;
+    report::report(context, subject, memory, Finding::Decided(resolved, Box::new(acted))).await;
     failed
 }
