@@ -22,7 +22,6 @@ use crate::sources::MetricSource;
 use crate::telemetry::PolicyReport;
 
 /// What a pass came to.
-#[allow(clippy::large_enum_variant, reason = "one a pass, on the stack")]
 pub(super) enum Finding<'a> {
     /// The spec cannot be used.
     Invalid(&'a InvalidSpec),
