@@ -39,7 +39,7 @@ pub enum ClusterError {
         what: String,
     },
     /// The object changed since it was read.
-    #[error("the object was changed by somebody else at the same moment")]
+    #[error("the workload was changed by somebody else at the same moment; it is looked at again in the next pass")]
     Conflict,
     /// The API server does not let us.
     #[error("the API server refuses: {message}; allow it in the role of Flyball's service account")]

@@ -42,23 +42,25 @@ impl Kinds {
     /// # Errors
     /// [`ClusterError::InvalidApiVersion`], [`ClusterError::UnknownKind`], [`ClusterError::NotScalable`], or what kept the API server from answering.
     pub async fn scalable(&self, target: &TargetRef) -> Result<ApiResource, ClusterError> {
-        let look = async {
-            let known = self.known(target);
-            let mut known = known.lock().await;
-            if let Some((until, answer)) = &*known
-                && *until > Instant::now()
-            {
-                return answer.clone();
-            }
-            let answer = self.discover(target).await;
-            *known = Self::believed_for(&answer).map(|time| (Instant::now() + time, answer.clone()));
-            answer
-        };
-        // The wait for somebody else's request of the same kind included.
-        match tokio::time::timeout(REQUEST_DEADLINE, look).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => Err(ClusterError::Timeout { seconds: REQUEST_DEADLINE.as_secs() }),
+        let known = self.known(target);
+        let timeout = || ClusterError::Timeout { seconds: REQUEST_DEADLINE.as_secs() };
+        let mut known = tokio::time::timeout(REQUEST_DEADLINE, known.lock()).await.map_err(|_| timeout())?;
+        if let Some((until, answer)) = &*known
+            && *until > Instant::now()
+        {
+            return answer.clone();
         }
+        let looked = tokio::time::timeout(REQUEST_DEADLINE, self.discover(target)).await;
+        let answer = match (looked.unwrap_or_else(|_| Err(timeout())), known.take()) {
+            // What was found before is a better guess than nothing: a broken discovery must not keep a workload from growing.
+            (Err(error), Some((_, Ok(found)))) if Self::believed_for(&Err(error.clone())).is_none() => {
+                *known = Some((Instant::now() + MISSING_FOR, Ok(found.clone())));
+                return Ok(found);
+            }
+            (answer, _) => answer,
+        };
+        *known = Self::believed_for(&answer).map(|time| (Instant::now() + time, answer.clone()));
+        answer
     }
 
     fn known(&self, target: &TargetRef) -> Arc<Known> {

@@ -79,6 +79,22 @@ async fn a_kind_whose_discovery_hangs_keeps_nobody_else_waiting() {
     scene.expect("sick0", ("Stalled", "", ""));
 }
 
+/// Long after the start, discovery hangs: what is known of the kind still serves, and the workload can grow.
+#[tokio::test(start_paused = true)]
+async fn a_known_kind_outlives_its_discovery() {
+    let scene = Scene::new().await;
+    scene.add("web", 4);
+    scene.pass(11 * 60).await;
+    scene.wire.tamper(|parts| {
+        let hangs = ["/apis", "/apis/", "/apis/apps", "/apis/apps/", "/apis/apps/v1"].contains(&parts.uri.path());
+        hangs.then(|| Deed::First(Box::pin(std::future::pending())))
+    });
+    scene.set("web", 700.0);
+    scene.pass(PERIOD + 6).await;
+    assert_eq!(scene.replicas("web"), 7);
+    scene.expect("web", ("Ready", "True", "Controlled"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_thousand_policies_are_each_decided_once_a_period_and_spread_over_it() {
     const POLICIES: usize = 1_000;
