@@ -24,6 +24,9 @@ const REVEALED: f64 = 0.8;
 /// Most points that are drawn; beyond, every n-th is. Keeps any picture under 300 kB.
 const MOST_POINTS: usize = 800;
 
+/// Most sentences that a picture tells; what comes after is left out, so that each can be read.
+pub const MOST_BEATS: usize = 10;
+
 /// A sentence that is shown from an instant on, until the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beat {
@@ -40,7 +43,7 @@ pub struct Frame {
     pub title: String,
     /// What the metric is, with its unit: `requests per second`.
     pub metric: String,
-    /// The story, in order. A still picture shows none of it.
+    /// The story, in order, of which [`MOST_BEATS`] are told. A still picture shows none of it.
     pub beats: Vec<Beat>,
 }
 
@@ -128,7 +131,7 @@ fn document(history: &History, frame: &Frame, moving: bool) -> String {
 /// The beats with the share of the reveal at which each begins.
 fn beats(frame: &Frame, axis: &Axis) -> Vec<(f64, String)> {
     let share = |beat: &Beat| (axis.x(beat.at) - LEFT) / (RIGHT - LEFT);
-    frame.beats.iter().take(8).map(|beat| (share(beat), beat.text.clone())).collect()
+    frame.beats.iter().take(MOST_BEATS).map(|beat| (share(beat), beat.text.clone())).collect()
 }
 
 /// Every n-th point where there are too many, and each that moved.
