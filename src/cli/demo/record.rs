@@ -17,6 +17,9 @@ use super::story;
 /// The head of the lines that [`Record::line`] makes.
 pub(super) const COLUMNS: &str = "  time  replicas  requests/s  target  raw  stabilized  limited  latency  why";
 
+/// Seconds of the story for which the picture shows a caption at least, so that it can be read.
+const CAPTION_SECONDS: i64 = 3;
+
 /// Everything that was decided so far. Bounded: the history is a ring, the captions are only kept as long as the picture has room.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -159,11 +162,11 @@ impl Record {
 
     /// What stands around the picture.
     pub(super) fn frame(&self) -> Frame {
-        Frame {
-            title: "Flyball scales Deployment/web".into(),
-            metric: "requests per second".into(),
-            beats: self.captions.clone(),
+        let mut beats = self.captions.clone();
+        for index in 1..beats.len() {
+            beats[index].at = beats[index].at.max(beats[index - 1].at.plus_seconds(CAPTION_SECONDS));
         }
+        Frame { title: "Flyball scales Deployment/web".into(), metric: "requests per second".into(), beats }
     }
 }
 

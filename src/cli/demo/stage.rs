@@ -34,8 +34,7 @@ pub(super) const WINDOW_SECONDS: i64 = 10;
 /// What the policy asks Prometheus.
 pub(super) const QUERY: &str = "sum(rate(http_requests_total{namespace=\"shop\",app=\"web\"}[5s]))";
 /// What is short here, in one line for the screen.
-pub(super) const SHORT_WINDOWS: &str =
-    "short for the demo: polling 2 s (default 15 s), scaleDown window 10 s (default 300 s)";
+pub(super) const SHORT_WINDOWS: &str = "short here: polling 2 s (default 15 s), scaleDown window 10 s (default 300 s)";
 /// The policy, in one line.
 pub(super) const POLICY: &str = "policy shop/web: Deployment/web, 2 to 10 replicas, 100 requests/s per replica";
 
@@ -60,7 +59,7 @@ impl<C: Clock> Clock for EarlyClock<C> {
 pub(super) fn world(clock: impl Clock, seed: u64) -> anyhow::Result<World> {
     let workload = WorkloadSpec {
         pod_capacity: POD_CAPACITY,
-        wave: Wave { noise: 0.03, ..Wave::calm(BASE_LOAD) },
+        wave: Wave { noise: 0.15, ..Wave::calm(BASE_LOAD) },
         ..WorkloadSpec::new(WORKLOAD.0, WORKLOAD.1)
     };
     let clock = EarlyClock { clock, early_millis: Arc::new(AtomicI64::new(PAST_SECONDS * 1000)) };

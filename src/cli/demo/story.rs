@@ -62,10 +62,10 @@ pub(super) fn play(world: &World, turn: Turn, now: Timestamp) {
 /// What a new reason means, told as the story goes on; `None` where there is nothing to tell.
 pub(super) const fn remark(reason: Reason) -> Option<&'static str> {
     match reason {
-        Reason::UpPolicy => Some("It grows as fast as the scaleUp policy lets it: 2 pods at a time"),
-        Reason::Max => Some("At maxReplicas: the metric asks for more, 10 is the limit"),
-        Reason::Window => Some("Less would do, but the scaleDown window still holds the peak"),
-        Reason::DownPolicy => Some("Down, step by step: the scaleDown policy allows 2 pods at a time"),
+        Reason::UpPolicy => Some("Growth limited by the scaleUp policy: 2 at a time"),
+        Reason::Max => Some("At maxReplicas: more is asked for, 10 is the limit"),
+        Reason::Window => Some("Less would do, but the window still holds the peak"),
+        Reason::DownPolicy => Some("Down by the scaleDown policy: 2 pods at a time"),
         Reason::Missing => Some("No data is not zero: the size is held"),
         Reason::Min => Some("At minReplicas: less would do, 2 is the limit"),
         Reason::Free | Reason::Tolerance | Reason::Disabled | Reason::Paused | Reason::DryRun => None,
@@ -99,6 +99,14 @@ impl Script {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn captions_fit_beside_the_title_of_the_picture() {
+        let remarks = Reason::ALL.into_iter().filter_map(remark);
+        for caption in STORY.iter().map(|beat| beat.caption).chain(remarks) {
+            assert!(caption.len() <= 50, "{caption}: {} characters", caption.len());
+        }
+    }
 
     #[test]
     fn every_beat_is_played_once_a_round_and_in_order() {

@@ -18,14 +18,14 @@ const HEIGHT: f64 = 480.0;
 /// The plots' left and right edge.
 const LEFT: f64 = 56.0;
 const RIGHT: f64 = 784.0;
-/// Seconds of one loop, of which the last fifth stands still, so that the end can be read.
-const LOOP_SECONDS: f64 = 12.0;
+/// Seconds of one loop: a dozen sentences can be read in it. The last fifth stands still, so that the end can be read too.
+const LOOP_SECONDS: f64 = 20.0;
 const REVEALED: f64 = 0.8;
 /// Most points that are drawn; beyond, every n-th is. Keeps any picture under 300 kB.
 const MOST_POINTS: usize = 800;
 
 /// Most sentences that a picture tells; what comes after is left out, so that each can be read.
-pub const MOST_BEATS: usize = 10;
+pub const MOST_BEATS: usize = 12;
 
 /// A sentence that is shown from an instant on, until the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn still(history: &History, frame: &Frame) -> String {
     document(history, frame, false)
 }
 
-/// The plot of `history`, revealed from left to right in 12 s and again. Stands still where the reader prefers reduced motion.
+/// The plot of `history`, revealed from left to right in 16 s and again. Stands still where the reader prefers reduced motion.
 #[must_use]
 pub fn animated(history: &History, frame: &Frame) -> String {
     document(history, frame, true)
