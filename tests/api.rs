@@ -14,10 +14,10 @@ fn main() {
     let arguments = Arguments::from_args();
     // No controllers: nothing but a case itself changes what it made.
     let shared = Shared::new(Options::default()).expect("a runtime starts");
-    let mut trials = on_the_server(&shared);
+    let trials = on_the_server(&shared).into_iter();
     #[cfg(feature = "sandbox")]
-    trials.extend(sandbox::trials());
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    let trials = sandbox::trials().into_iter().chain(trials);
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
     // `exit` runs no destructors.
     drop(shared);
     conclusion.exit();

@@ -226,7 +226,7 @@ fn disabled() -> String {
 fn absence(policy: &Policy, trace: &Trace, index: usize) -> String {
     let name = metric_name(policy, index);
     match trace.proposals.get(index).and_then(|proposal| proposal.reading.absent()) {
-        Some(absent) => format!("metric {name}: {}: {}", absent.absence.reason(), absent.message),
+        Some(absent) => format!("metric {name}: {}: {}", absent.absence.reason(), absent.message.trim_end_matches('.')),
         None => format!("metric {name} has no value to act on"),
     }
 }

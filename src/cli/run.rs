@@ -22,7 +22,7 @@ use crate::telemetry::{Metrics, http};
 /// Arguments of `flyball run`. Each is an environment variable as well.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Address of the Prometheus API, such as http://prometheus-server.monitoring
+    /// Address of the Prometheus API, such as `http://prometheus-server.monitoring`
     #[arg(long, env = "FLYBALL_PROMETHEUS_URL", value_name = "URL")]
     prometheus_url: String,
     /// Where to serve /metrics; 0 for nowhere
@@ -102,8 +102,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let why = "--leader-elect is not built yet; run a single replica without it";
         return Err(UsageError(why.into()).into());
     }
-    let source = PrometheusSource::connect(&prometheus_url, Limits::default())
-        .map_err(|error| UsageError(format!("--prometheus-url: {error}")))?;
+    let source =
+        PrometheusSource::connect(&prometheus_url, Limits::default()).map_err(|error| UsageError(error.to_string()))?;
     let metrics = Arc::new(Metrics::new());
     let config = configuration(kubeconfig, context).await?;
     let observed = metrics.clone();

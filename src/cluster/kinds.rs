@@ -20,10 +20,17 @@ const MISSING_FOR: Duration = Duration::from_secs(30);
 /// Most kinds remembered. A cluster has a few hundred; the bound keeps hostile policies from filling memory.
 const MAX_KINDS: usize = 1_000;
 
+/// What discovery said of a kind, and until when that is believed.
+struct Known {
+    until: Instant,
+    answer: Result<ApiResource, ClusterError>,
+}
+
 /// Finds the resource behind `apiVersion` and `kind`, and remembers it.
 pub struct Kinds {
     client: Client,
-    known: Mutex<HashMap<(String, String), (Instant, Result<ApiResource, ClusterError>)>>,
+    /// By `apiVersion` and `kind`.
+    known: Mutex<HashMap<(String, String), Known>>,
 }
 
 impl Kinds {
@@ -41,10 +48,10 @@ impl Kinds {
         let key = (target.api_version.clone(), target.kind.clone());
         // The lock is held over the request on purpose: a thousand policies of one new kind ask once.
         let mut known = self.known.lock().await;
-        if let Some((until, answer)) = known.get(&key)
-            && *until > Instant::now()
+        if let Some(kind) = known.get(&key)
+            && kind.until > Instant::now()
         {
-            return answer.clone();
+            return kind.answer.clone();
         }
         let answer = match tokio::time::timeout(REQUEST_DEADLINE, self.discover(target)).await {
             Ok(answer) => answer,
@@ -59,7 +66,7 @@ impl Kinds {
             if known.len() >= MAX_KINDS {
                 known.clear();
             }
-            known.insert(key, (Instant::now() + believed_for, answer.clone()));
+            known.insert(key, Known { until: Instant::now() + believed_for, answer: answer.clone() });
         }
         answer
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::Context;
 use crate::api::Resolved;
 use crate::clock::Clock;
-use crate::engine::{self, Observation, Reading, Replicas};
+use crate::engine::{self, Observation, Replicas};
 use crate::sources::MetricSource;
 
 /// The observation of a workload of this size, now. All queries go out together, each under its source's own deadline.
@@ -26,5 +26,5 @@ pub(super) async fn observe<M: MetricSource, C: Clock>(
         context.metrics.queried(started.elapsed().as_secs_f64(), failed);
         reading
     }));
-    Observation { now, replicas, readings: Vec::<Reading>::from(readings.await) }
+    Observation { now, replicas, readings: readings.await }
 }

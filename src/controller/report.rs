@@ -32,7 +32,7 @@ pub(super) enum Finding<'a> {
         message: String,
     },
     /// A decision was made, and carried out as far as that went.
-    Decided(&'a Resolved, Acted),
+    Decided(&'a Resolved, Box<Acted>),
 }
 
 /// Publishes `finding`; leaves in `memory` what the API server now holds.
@@ -52,7 +52,7 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
         Finding::Invalid(invalid) => context.metrics.sync_failed(invalid.reason()),
         Finding::Unreadable { error, .. } => context.metrics.sync_failed(error.reason()),
         Finding::Decided(resolved, acted) => {
-            tell_rescale(context, subject, resolved, (&acted, &status));
+            tell_rescale(context, subject, resolved, (&*acted, &status));
             count(context, &acted);
             if let Some(policy) = &subject.policy {
                 let report = PolicyReport {
@@ -134,12 +134,10 @@ fn tell_conditions<M: MetricSource, C: Clock>(
     }
 }
 
-/// Conditions whose turning bad is worth an event. Ready and Stalled repeat what these say.
+/// Conditions whose turning bad is worth an event. Ready and Stalled only repeat what these two say.
 fn is_bad(condition: &Condition) -> bool {
     let told = match condition.type_.as_str() {
         "AbleToScale" | "ScalingActive" => condition.status == "False",
-        // An invalid spec has no other condition that says so.
-        "Stalled" => condition.status == "True",
         _ => false,
     };
     told && condition.reason != "ScalingDisabled"

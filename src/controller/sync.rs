@@ -58,7 +58,7 @@ async fn pass<M: MetricSource, C: Clock>(
             acted.decision.trace.outcome,
             Outcome::MetricsFailed { .. } | Outcome::Valid { degraded: true, .. }
         );
-    report::report(context, subject, memory, Finding::Decided(resolved, acted)).await;
+    report::report(context, subject, memory, Finding::Decided(resolved, Box::new(acted))).await;
     failed
 }
 

@@ -57,18 +57,18 @@ mod tests {
     fn the_highest_wins_and_what_is_missing_never_lowers() {
         let valid = |winner, degraded| Outcome::Valid { winner, degraded };
         let failed = |first| Outcome::MetricsFailed { first };
-        let table: [(&[(char, i32)], Outcome, Option<i32>); 11] = [
-            (&[('c', 3)], valid(0, false), Some(3)),
-            (&[('c', 3), ('c', 7), ('c', 5)], valid(1, false), Some(7)),
-            (&[('c', 7), ('c', 7)], valid(0, false), Some(7)),
-            (&[('c', 9), ('m', 0)], valid(0, true), Some(9)),
-            (&[('m', 0), ('c', 5)], valid(1, true), Some(5)),
-            (&[('m', 0), ('c', 4)], failed(0), None),
-            (&[('c', 4), ('m', 0), ('m', 0)], failed(1), None),
-            (&[('p', 9)], valid(0, true), Some(9)),
-            (&[('p', 4)], failed(0), None),
-            (&[('p', 4), ('c', 6)], valid(1, true), Some(6)),
-            (&[], failed(0), None),
+        let table = [
+            (vec![('c', 3)], valid(0, false), Some(3)),
+            (vec![('c', 3), ('c', 7), ('c', 5)], valid(1, false), Some(7)),
+            (vec![('c', 7), ('c', 7)], valid(0, false), Some(7)),
+            (vec![('c', 9), ('m', 0)], valid(0, true), Some(9)),
+            (vec![('m', 0), ('c', 5)], valid(1, true), Some(5)),
+            (vec![('m', 0), ('c', 4)], failed(0), None),
+            (vec![('c', 4), ('m', 0), ('m', 0)], failed(1), None),
+            (vec![('p', 9)], valid(0, true), Some(9)),
+            (vec![('p', 4)], failed(0), None),
+            (vec![('p', 4), ('c', 6)], valid(1, true), Some(6)),
+            (vec![], failed(0), None),
         ];
         for (letters, outcome, recommended) in table {
             let proposals: Vec<Proposal> = letters.iter().copied().map(proposal).collect();

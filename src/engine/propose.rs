@@ -68,7 +68,7 @@ pub fn sum_for_value(values: &[i64]) -> Milli {
 }
 
 /// The sum of the series of an HPA External metric with an AverageValue target. HPA takes a running sum below zero for an overflow and
-/// then counts the largest number there is. Only for what claims to be HPA's External type: [`super::decide`] takes negative values for
+/// then counts the largest number there is. Only for what claims to be HPA's External type: [`super::decide()`] takes negative values for
 /// what they are.
 #[must_use]
 pub fn sum_for_average(values: &[i64]) -> Milli {

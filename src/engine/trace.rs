@@ -6,7 +6,7 @@ use super::observation::Reading;
 use super::policy::{Direction, Mode, RatePolicy, Select, Target};
 use super::time::Timestamp;
 
-/// The answer of [`super::decide`].
+/// The answer of [`super::decide()`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     /// What to do.

@@ -76,9 +76,12 @@ impl World {
             let replicas =
                 deployment.as_ref().and_then(|deployment| deployment["spec"]["replicas"].as_i64()).unwrap_or(0);
             let load = workload.step(now, i32::try_from(replicas).unwrap_or(i32::MAX), chance);
-            if let Some(deployment) = deployment {
+            if let Some((deployment, status)) =
+                deployment.map(|deployment| (deployment.clone(), status(&deployment, load)))
+                && deployment["status"] != status
+            {
                 // The only refusal would be that the Deployment has just gone, and then it has no status to keep.
-                drop(self.kubernetes.set_status(&deployment, status(&deployment, load)));
+                drop(self.kubernetes.set_status(&deployment, status));
             }
             self.scrape(workload, now);
         }
@@ -234,6 +237,29 @@ mod tests {
         let before = version();
         (1..50).for_each(|second| world.step(clock.now().plus_seconds(second)));
         assert_eq!(version(), before);
+    }
+
+    /// Simulations replay days; this is a quarter of one, asked about every 15 seconds.
+    #[tokio::test(start_paused = true)]
+    async fn hours_pass_quickly() {
+        let clock = SimClock::new();
+        let world = World::new(clock, 1, vec![spec()]).unwrap();
+        let cancel = CancellationToken::new();
+        let running = tokio::spawn({
+            let (world, cancel) = (world.clone(), cancel.clone());
+            async move { world.run(clock, cancel).await }
+        });
+        let mut answers = 0;
+        for _ in 0..6 * 60 * 4 {
+            tokio::time::sleep(Duration::from_secs(15)).await;
+            let query = "sum(rate(http_requests_total{app=\"web\"}[1m]))";
+            let (status, body) = world.prometheus.answer(query, clock.now()).await;
+            answers += usize::from(status == 200 && body.len() > 100);
+        }
+        cancel.cancel();
+        running.await.unwrap();
+        assert_eq!(answers, 6 * 60 * 4);
+        assert_eq!(clock.now().millis_since(super::super::clock::EPOCH), 6 * 60 * 60 * 1000);
     }
 
     #[tokio::test(start_paused = true)]

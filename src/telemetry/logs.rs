@@ -1,5 +1,7 @@
 //! Sets up the log of the process: text for people, JSON for collectors. Must be called once.
 
+use std::io::IsTerminal as _;
+
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -32,9 +34,14 @@ pub fn start(level: &str, format: LogFormat) -> Result<(), InvalidLogLevel> {
     let registry = tracing_subscriber::registry().with(filter);
     // A second start, as in tests, keeps the first subscriber.
     let _already_set = match format {
-        LogFormat::Text => {
-            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init()
-        }
+        LogFormat::Text => registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .with_writer(std::io::stderr)
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_target(false),
+            )
+            .try_init(),
         LogFormat::Json => registry
             .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
             .try_init(),

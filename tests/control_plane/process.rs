@@ -1,11 +1,13 @@
 //! One child process: started with its log in a file, watched for an early end, and never left behind.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How many bytes of a log are shown on failure.
@@ -121,7 +123,14 @@ impl Drop for Process {
     }
 }
 
-/// A port on loopback that was free a moment ago.
+/// A port on loopback that was free a moment ago, and that this process has not been given before: tests run side by side, and the
+/// system hands a released port out again.
 pub(crate) fn free_port() -> io::Result<u16> {
-    TcpListener::bind(("127.0.0.1", 0))?.local_addr().map(|address| address.port())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            return Ok(port);
+        }
+    }
 }

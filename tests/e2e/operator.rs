@@ -15,8 +15,6 @@ use crate::control_plane::{
 };
 use crate::support::{apply, eventually, succeed};
 
-/// Whether the binary has the command `run` yet; until then these are reported as ignored.
-const RUN_IS_THERE: bool = true;
 const OPTIONS: Options = Options { controllers: Controllers::Workloads };
 /// How often Prometheus looks at the exporter.
 const SCRAPE_INTERVAL: Duration = Duration::from_millis(500);
@@ -31,10 +29,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     programs.push(Program::Prometheus);
     let found = availability(&programs);
     let with_world = |name: &str, test: fn(&mut World) -> Result<(), Failed>| {
-        if !RUN_IS_THERE {
-            let reason = || Err("`flyball run` is not there yet".into());
-            return Trial::test(name, reason).with_kind("needs the command `run`").with_ignored_flag(true);
-        }
         trial(name, &found, move |assets| test(&mut World::start(assets)?))
     };
     vec![
@@ -208,7 +202,7 @@ fn it_goes_when_told_and_leaves_no_lease(world: &mut World) -> Result<(), Failed
 }
 
 fn its_own_metrics_are_well_formed(world: &mut World) -> Result<(), Failed> {
-    assert!(!world.get(world.health_port, "/readyz")?.is_empty());
+    eventually("it is ready", || Ok(!world.get(world.health_port, "/readyz")?.is_empty()))?;
     let metrics = world.get(world.metrics_port, "/metrics")?;
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), &metrics)?;

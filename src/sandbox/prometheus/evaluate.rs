@@ -26,7 +26,7 @@ pub(super) fn evaluate(expression: &Expression, series: &Series, at: i64) -> Res
         Expression::Number(number) => Ok(Outcome::Scalar(*number)),
         Expression::Selector(selector) => {
             let newest = |samples: &VecDeque<Sample>| {
-                let last = samples.iter().rev().find(|sample| sample.0 <= at)?;
+                let last = samples.get(samples.partition_point(|sample| sample.0 <= at).checked_sub(1)?)?;
                 (last.0 > at.saturating_sub(LOOKBACK_MILLIS)).then_some(last.1)
             };
             let found = matching(series, selector);
@@ -78,7 +78,8 @@ fn nameless(labels: &Labels) -> Labels {
 
 #[allow(clippy::cast_precision_loss)] // milliseconds of a window and counts of samples are small
 fn growth(samples: &VecDeque<Sample>, (start, end): (i64, i64), per_second: bool) -> Option<f64> {
-    let inside: Vec<Sample> = samples.iter().copied().filter(|sample| sample.0 > start && sample.0 <= end).collect();
+    let until = |instant: i64| samples.partition_point(|sample| sample.0 <= instant);
+    let inside: Vec<Sample> = samples.range(until(start)..until(end).max(until(start))).copied().collect();
     let [first, .., last] = inside[..] else { return None };
     let resets: f64 = inside.windows(2).filter(|pair| pair[1].1 < pair[0].1).map(|pair| pair[0].1).sum();
     let grown = last.1 - first.1 + resets;
@@ -87,12 +88,13 @@ fn growth(samples: &VecDeque<Sample>, (start, end): (i64, i64), per_second: bool
     let threshold = average_gap * 1.1;
     let mut to_start = (first.0 - start) as f64 / 1000.0;
     let mut to_end = (end - last.0) as f64 / 1000.0;
-    if to_start >= threshold {
-        to_start = average_gap / 2.0;
-    }
-    // A counter cannot have been below zero, so it cannot reach further back than to its zero.
+    // A counter cannot have been below zero, so it cannot reach further back than to its zero. Prometheus 3 applies this bound
+    // after the next one; the order here is that of 2.42, which `golden.tsv` pins, and matters only for counters near their zero.
     if grown > 0.0 && first.1 >= 0.0 {
         to_start = to_start.min(sampled * (first.1 / grown));
+    }
+    if to_start >= threshold {
+        to_start = average_gap / 2.0;
     }
     if to_end >= threshold {
         to_end = average_gap / 2.0;

@@ -175,3 +175,62 @@ async fn over_http_it_answers_and_goes_away() {
     cancel.cancel();
     serving.await.unwrap().unwrap();
 }
+
+/// What a real Prometheus (2.42) says of the samples that [`golden`] makes: instant, query and body.
+const GOLDEN: &str = include_str!("golden.tsv");
+
+/// Counters of several slopes and gaps, one with a reset, one that ends early.
+fn golden() -> Prometheus {
+    let prometheus = Prometheus::new(SimClock::new());
+    for (app, slope, every, end, reset) in
+        [("web", 10.0, 1, 300, -1), ("api", 7.5, 1, 300, 63), ("slow", 0.01, 7, 300, -1), ("gone", 1.0, 1, 40, -1)]
+    {
+        let mut value = 3.25;
+        for second in (0..end).step_by(every) {
+            if second == reset {
+                value = 0.0;
+            }
+            value += slope * f64::from((second * 7919) % 13);
+            let sample = (value, Timestamp::from_millis(at(second.into()).as_millis() + 500));
+            prometheus.record("golden_total", &[("app", app), ("namespace", "shop")], sample);
+        }
+    }
+    prometheus
+}
+
+/// Metric and value of each result, sorted: the order within a vector is not promised.
+fn results(body: &str) -> Vec<(String, f64)> {
+    let answer: Value = serde_json::from_str(body).unwrap();
+    let value = |value: &Value| value[1].as_str().unwrap().replace("Inf", "inf").parse().unwrap();
+    match answer["data"]["result"].as_array().unwrap() {
+        items if answer["data"]["resultType"] == "vector" => {
+            let mut found: Vec<_> =
+                items.iter().map(|item| (item["metric"].to_string(), value(&item["value"]))).collect();
+            found.sort_by(|left, right| left.0.cmp(&right.0));
+            found
+        }
+        _ => vec![("scalar".to_owned(), value(&answer["data"]["result"]))],
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_are_those_of_a_real_prometheus() {
+    let prometheus = golden();
+    let mut compared = 0;
+    for line in GOLDEN.lines() {
+        let [seconds, query, expected] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let (status, body) = prometheus.answer(query, from_seconds(seconds.parse().unwrap())).await;
+        let body = String::from_utf8_lossy(&body).into_owned();
+        assert_eq!(status, 200, "{line}: {body}");
+        let (found, wanted) = (results(&body), results(expected));
+        assert_eq!(found.len(), wanted.len(), "{line}: {body}");
+        for (found, wanted) in found.iter().zip(&wanted) {
+            let close = (found.1 - wanted.1).abs() <= 1e-12 * wanted.1.abs() || found.1.to_bits() == wanted.1.to_bits();
+            assert!(found.0 == wanted.0 && (close || found.1.is_nan() && wanted.1.is_nan()), "{line}: {body}");
+        }
+        let head = |body: &str| body.split_once("\"result\"").unwrap().0.to_owned();
+        assert_eq!(head(&body), head(expected));
+        compared += wanted.len();
+    }
+    assert!(compared > 60, "{compared}");
+}

@@ -1,0 +1,60 @@
+//! How long one decision takes. The road leads to 1,000,000 per second and core, so to less than 1 µs each.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use flyball::engine::{
+    Metric, Milli, Mode, Observation, Policy, Reading, Replicas, Sample, State, Target, Timestamp, behavior, decide,
+};
+
+/// Decisions that lie in the memory of a policy in steady state: a window of 300 s at a period of 15 s.
+const WARM_UP_DECISIONS: i64 = 40;
+
+fn policy(with_behavior: bool, metrics: usize) -> Policy {
+    let metric = Metric { name: "load".into(), target: Target::AverageValue(Milli::new(100_000)) };
+    Policy {
+        min_replicas: 2,
+        max_replicas: 50,
+        metrics: vec![metric; metrics],
+        behavior: with_behavior.then(behavior::BehaviorDraft::default).and_then(|draft| behavior::complete(draft).ok()),
+        downscale_window_seconds: 300,
+        mode: Mode::Auto,
+    }
+}
+
+fn observation(step: i64, metrics: usize) -> Observation {
+    let sample = Sample { value: Milli::new(900_000 + step % 7 * 50_000), series: 1, age_millis: Some(500) };
+    Observation {
+        now: Timestamp::from_millis(1_800_000_000_000).plus_seconds(step * 15),
+        replicas: Replicas { spec: 10, ready: Some(10) },
+        readings: vec![Reading::Complete(sample); metrics],
+    }
+}
+
+fn decisions(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decision");
+    for (name, with_behavior, metrics) in
+        [("behavior, one metric", true, 1), ("behavior, four metrics", true, 4), ("no behavior, one metric", false, 1)]
+    {
+        let policy = policy(with_behavior, metrics);
+        let mut step = 0;
+        let mut state = State::default();
+        for _ in 0..WARM_UP_DECISIONS {
+            step += 1;
+            state = decide(&policy, state, &observation(step, metrics)).0;
+        }
+        let mut seen = observation(step, metrics);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                seen.now = seen.now.plus_seconds(15);
+                let (after, decision) = decide(black_box(&policy), std::mem::take(&mut state), black_box(&seen));
+                state = after;
+                decision
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decisions);
+criterion_main!(benches);

@@ -1,0 +1,142 @@
+//! Holds the steps of the engine against what HPA decides: one trial per case of `tests/conformance/hpa`, or of the folder that
+//! `FLYBALL_CASES` names. Owns finding, counting and reporting; `cases` knows what a case means, `wire` how it is written.
+
+#[path = "conformance/cases.rs"]
+mod cases;
+#[path = "conformance/compare.rs"]
+mod compare;
+#[path = "conformance/wire.rs"]
+mod wire;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One case as it stands in a file.
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    kind: String,
+    #[serde(default)]
+    about: String,
+    input: Value,
+    expect: Value,
+}
+
+#[derive(Deserialize, Default)]
+struct Deviations {
+    #[serde(default)]
+    deviation: Vec<Deviation>,
+}
+
+#[derive(Deserialize)]
+struct Deviation {
+    case: String,
+    reason: String,
+}
+
+fn main() -> ExitCode {
+    let args = Arguments::from_args();
+    let deviating = Arc::new(AtomicU64::new(0));
+    let trials = match trials(&deviating) {
+        Ok(trials) => trials,
+        Err(problem) => {
+            eprintln!("the conformance cases cannot be read: {problem}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let only_list = args.list;
+    let conclusion = libtest_mimic::run(&args, trials);
+    if !only_list {
+        let deviations = deviating.load(Ordering::Relaxed);
+        let passed = conclusion.num_passed.saturating_sub(deviations);
+        println!("{passed} passed, {} failed, {deviations} deviations", conclusion.num_failed);
+    }
+    conclusion.exit_code()
+}
+
+fn trials(deviating: &Arc<AtomicU64>) -> Result<Vec<Trial>, String> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let elsewhere = std::env::var_os("FLYBALL_CASES").map(PathBuf::from);
+    let cases = read_cases(elsewhere.as_deref().unwrap_or(&here.join("hpa")))?;
+    let listed = read_deviations(&here.join("deviations.toml"))?;
+
+    let mut trials = Vec::new();
+    if elsewhere.is_none() {
+        for case in listed.keys().filter(|id| !cases.iter().any(|case| &case.id == *id)) {
+            let problem = format!("deviations.toml lists {case}, and there is no such case");
+            trials.push(Trial::test(format!("deviations::{case}"), move || Err(problem.into())));
+        }
+    }
+    let mut unsupported: BTreeMap<String, u64> = BTreeMap::new();
+    for case in cases {
+        if let Some(kind) = cases::unsupported(&case.kind, &case.input) {
+            *unsupported.entry(kind).or_default() += 1;
+            continue;
+        }
+        let reason = listed.get(&case.id).cloned();
+        let deviating = Arc::clone(deviating);
+        let name = format!("{}::{}", case.kind, case.id);
+        trials.push(Trial::test(name, move || check(&case, reason.as_deref(), &deviating)));
+    }
+    for (kind, count) in unsupported {
+        let reason = format!("{count} cases: {}", cases::WHY_UNSUPPORTED);
+        trials.push(Trial::ignorable_test(kind, move || Ok(Completion::ignored_with(reason))));
+    }
+    Ok(trials)
+}
+
+/// Passes where the answer is HPA's, or where it is not and the list says why.
+fn check(case: &Case, listed: Option<&str>, deviating: &AtomicU64) -> Result<(), Failed> {
+    let answer = cases::answer(&case.kind, &case.input).map_err(|problem| format!("{}: {problem}", case.id))?;
+    let differences = compare::differences(&case.expect, &answer);
+    match (differences.is_empty(), listed) {
+        (true, None) => Ok(()),
+        (false, Some(_)) => {
+            deviating.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+        (true, Some(reason)) => {
+            Err(format!("{} does not deviate any more; take it out of deviations.toml ({reason})", case.id).into())
+        }
+        (false, None) => {
+            let (about, input) = (&case.about, &case.input);
+            Err(format!("{} ({about})\n  input {input}\n  {}", case.id, differences.join("\n  ")).into())
+        }
+    }
+}
+
+fn read_cases(folder: &Path) -> Result<Vec<Case>, String> {
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        files.push(entry.map_err(|error| format!("{}: {error}", folder.display()))?.path());
+    }
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    if files.is_empty() {
+        return Err(format!("{} holds no .json file", folder.display()));
+    }
+    let mut cases: Vec<Case> = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let read: Vec<Case> = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+        cases.extend(read);
+    }
+    Ok(cases)
+}
+
+fn read_deviations(file: &Path) -> Result<BTreeMap<String, String>, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let read: Deviations = toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    if let Some(silent) = read.deviation.iter().find(|deviation| deviation.reason.trim().is_empty()) {
+        return Err(format!("{}: {} has no reason", file.display(), silent.case));
+    }
+    Ok(read.deviation.into_iter().map(|deviation| (deviation.case, deviation.reason)).collect())
+}
