@@ -24,7 +24,7 @@ pub(super) const WORKLOAD: (&str, &str) = ("shop", "web");
 /// Requests per second when nothing happens: less than the smallest size serves.
 pub(super) const BASE_LOAD: f64 = 85.0;
 /// Requests per second in the calm before the story.
-pub(super) const CALM_LOAD: f64 = 175.0;
+pub(super) const CALM_LOAD: f64 = 190.0;
 /// Seconds for which the world exists when the demo begins, more than the query looks back.
 const PAST_SECONDS: i64 = 10;
 /// Requests per second that one pod serves: somewhat more than the target, as one would set it.

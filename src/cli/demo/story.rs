@@ -36,7 +36,7 @@ pub(super) struct Beat {
 
 /// Calm, a spike, no data, and calm again.
 pub(super) const STORY: [Beat; 5] = [
-    Beat { at_seconds: 0, turn: Turn::Traffic(CALM_LOAD), caption: "Calm: 175 requests/s, two replicas are enough" },
+    Beat { at_seconds: 0, turn: Turn::Traffic(CALM_LOAD), caption: "Calm: 190 requests/s, two replicas are enough" },
     Beat { at_seconds: 5, turn: Turn::Traffic(1150.0), caption: "A sale begins: traffic jumps to 1150 requests/s" },
     Beat { at_seconds: 22, turn: Turn::PrometheusAway, caption: "Prometheus is taken away, at full traffic" },
     Beat { at_seconds: 27, turn: Turn::PrometheusBack, caption: "Prometheus is back" },
