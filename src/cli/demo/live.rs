@@ -206,7 +206,7 @@ impl Show {
             notes: vec![
                 SHORT_WINDOWS.into(),
                 POLICY.into(),
-                format!("kubectl --server http://{kubernetes} get deployments,scp -n {namespace}"),
+                format!("kubectl --server http://{kubernetes} --namespace {namespace} describe scp {name}"),
                 format!("Prometheus http://{prometheus}/api/v1/query   metrics http://{metrics}/metrics"),
             ],
             caption: self.record.caption().into(),
