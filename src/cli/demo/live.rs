@@ -43,29 +43,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(3);
 /// # Errors
 /// Where the terminal or a loopback socket cannot be used, or a part of the demo breaks.
 pub(super) async fn run(length: Option<Duration>, seed: u64) -> anyhow::Result<()> {
-    let clock = SystemClock;
-    let world = stage::world(clock, seed)?;
-    let metrics = Arc::new(Metrics::new());
     let cancel = CancellationToken::new();
-    let servers = Servers::start(&world, metrics.clone(), &cancel).await?;
-    tokio::spawn({
-        let (world, cancel) = (world.clone(), cancel.clone());
-        async move { world.run(clock, cancel).await }
-    });
-    let source = PrometheusSource::connect(&format!("http://{}", servers.prometheus), Limits::default())?;
-    let operator = Operator::start((clients(&servers, &metrics)?, source, clock), metrics, cancel.clone());
-
-    let start = clock.now();
-    let mut show = Show {
-        record: Record::new(start, KEPT_DECISIONS),
-        script: Script::starting_at(start),
-        last_key: None,
-        ends: length.map(|length| start.plus_seconds(i64::try_from(length.as_secs()).unwrap_or(i64::MAX))),
-        colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        operator,
-        servers,
-        world,
-    };
+    let mut show = Show::start(length, seed, &cancel).await?;
     let mut signals = Signals::new()?;
     // From here on the terminal is ours; a panic gives it back through the hook that this installs.
     let mut terminal = ratatui::try_init().context("the terminal cannot be used; try --headless")?;
@@ -117,6 +96,31 @@ struct Show {
 }
 
 impl Show {
+    /// Starts the world, its servers and the controller, which end with `cancel`.
+    async fn start(length: Option<Duration>, seed: u64, cancel: &CancellationToken) -> anyhow::Result<Self> {
+        let clock = SystemClock;
+        let world = stage::world(clock, seed)?;
+        let metrics = Arc::new(Metrics::new());
+        let servers = Servers::start(&world, metrics.clone(), cancel).await?;
+        tokio::spawn({
+            let (world, cancel) = (world.clone(), cancel.clone());
+            async move { world.run(clock, cancel).await }
+        });
+        let source = PrometheusSource::connect(&format!("http://{}", servers.prometheus), Limits::default())?;
+        let operator = Operator::start((clients(&servers, &metrics)?, source, clock), metrics, cancel.clone());
+        let start = clock.now();
+        Ok(Self {
+            record: Record::new(start, KEPT_DECISIONS),
+            script: Script::starting_at(start),
+            last_key: None,
+            ends: length.map(|length| start.plus_seconds(i64::try_from(length.as_secs()).unwrap_or(i64::MAX))),
+            colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            operator,
+            servers,
+            world,
+        })
+    }
+
     async fn play(&mut self, terminal: &mut DefaultTerminal, signals: &mut Signals) -> anyhow::Result<()> {
         let mut frames = tokio::time::interval(FRAME);
         frames.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -138,37 +142,40 @@ impl Show {
         }
     }
 
-    /// Does what the keys that were pressed ask for. Answers whether one of them asks to leave.
+    /// Takes in the keys that were pressed. Answers whether one of them asks to leave.
     fn pressed(&mut self, now: Timestamp) -> std::io::Result<bool> {
         while event::poll(Duration::ZERO)? {
             // What is no key needs nothing: a new size of the terminal is seen by the next frame.
             let Event::Key(key) = event::read()? else { continue };
-            if key.kind == KeyEventKind::Release {
-                continue;
-            }
-            if leaves(key) {
+            if key.kind != KeyEventKind::Release && self.press(key, now) {
                 return Ok(true);
             }
-            let caption = match key.code {
-                KeyCode::Char('s' | 'S') => {
-                    let (requests_per_second, seconds) = SPIKE;
-                    self.world.spike(WORKLOAD, requests_per_second, now.plus_seconds(seconds));
-                    "You: 900 requests/s more for 15 s"
-                }
-                KeyCode::Char('p' | 'P') if self.world.prometheus.fault() == Fault::None => {
-                    self.world.prometheus.set_fault(Fault::Off);
-                    "You: Prometheus is taken away (p brings it back)"
-                }
-                KeyCode::Char('p' | 'P') => {
-                    self.world.prometheus.set_fault(Fault::None);
-                    "You: Prometheus is back"
-                }
-                _ => continue,
-            };
-            self.record.tell(now, caption);
-            self.last_key = Some(now);
         }
         Ok(false)
+    }
+
+    /// Does what `key` asks for. Answers whether it asks to leave.
+    fn press(&mut self, key: KeyEvent, now: Timestamp) -> bool {
+        let caption = match key.code {
+            _ if leaves(key) => return true,
+            KeyCode::Char('s' | 'S') => {
+                let (requests_per_second, seconds) = SPIKE;
+                self.world.spike(WORKLOAD, requests_per_second, now.plus_seconds(seconds));
+                "You: 900 requests/s more for 15 s"
+            }
+            KeyCode::Char('p' | 'P') if self.world.prometheus.fault() == Fault::None => {
+                self.world.prometheus.set_fault(Fault::Off);
+                "You: Prometheus is taken away (p brings it back)"
+            }
+            KeyCode::Char('p' | 'P') => {
+                self.world.prometheus.set_fault(Fault::None);
+                "You: Prometheus is back, and is found at the next look"
+            }
+            _ => return false,
+        };
+        self.record.tell(now, caption);
+        self.last_key = Some(now);
+        false
     }
 
     /// The story goes on, unless somebody else is telling one.
@@ -232,5 +239,72 @@ fn leaves(key: KeyEvent) -> bool {
         // In raw mode Ctrl-C is a key and no signal.
         KeyCode::Char('c') => key.modifiers.contains(KeyModifiers::CONTROL),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+
+    fn drawn(show: &Show, width: u16, height: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| screen::draw(frame, &show.scene(SystemClock.now()))).unwrap();
+        terminal.backend().to_string()
+    }
+
+    fn press(show: &mut Show, key: char) -> bool {
+        show.press(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE), SystemClock.now())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn over_real_sockets_the_first_decision_is_shown_and_keys_work() {
+        let cancel = CancellationToken::new();
+        let mut show = Show::start(None, 7, &cancel).await.unwrap();
+        // Real sockets need real time; a decision is due at once.
+        let decided = async {
+            while show.record.history().is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                show.go_on(SystemClock.now());
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), decided).await.expect("no decision within 10 s");
+        let address = show.servers.kubernetes.to_string();
+        let small = drawn(&show, 80, 24);
+        for wanted in [&*address, "2 of 2 ready, 2 to 10", "Calm: 190 requests/s", "(default 15 s)", "q  quit", "req/s"]
+        {
+            assert!(small.contains(wanted), "{wanted} in\n{small}");
+        }
+        let large = drawn(&show, 100, 40);
+        assert!(large.contains("last decision") && large.contains("describe scp web"), "{large}");
+
+        assert!(!press(&mut show, 'p') && show.world.prometheus.fault() == Fault::Off);
+        assert!(drawn(&show, 80, 24).contains("You: Prometheus is taken away"));
+        assert!(!press(&mut show, 'p') && show.world.prometheus.fault() == Fault::None);
+        assert!(!press(&mut show, 's') && !press(&mut show, 'x'));
+        let now = SystemClock.now();
+        show.world.step(now.plus_seconds(1));
+        assert!(show.world.load(WORKLOAD.0, WORKLOAD.1).unwrap().arriving > 900.0);
+        show.go_on(now.plus_seconds(1));
+        assert!(show.last_key.is_some(), "the story waits");
+        show.go_on(now.plus_seconds(HANDS_OFF_SECONDS + 1));
+        assert!(show.last_key.is_none(), "and begins again");
+        assert!(press(&mut show, 'q'));
+
+        cancel.cancel();
+        tokio::time::timeout(STOP_WITHIN, show.operator.ended()).await.expect("it does not stop").unwrap();
+    }
+
+    #[test]
+    fn escape_and_control_c_leave_too() {
+        for (code, modifiers, expected) in [
+            (KeyCode::Esc, KeyModifiers::NONE, true),
+            (KeyCode::Char('c'), KeyModifiers::CONTROL, true),
+            (KeyCode::Char('c'), KeyModifiers::NONE, false),
+        ] {
+            assert_eq!(leaves(KeyEvent::new(code, modifiers)), expected, "{code:?} {modifiers:?}");
+        }
     }
 }
