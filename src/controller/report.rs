@@ -10,17 +10,19 @@ use kube::Resource;
 use super::Context;
 use super::act::{Acted, Write};
 use super::registry::{Memory, Subject};
+use crate::api::conditions::time;
 use crate::api::publish::{self, Situation, WriteResult};
 use crate::api::{InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus, TargetRef};
 use crate::clock::Clock;
-use crate::cluster::ClusterError;
 use crate::cluster::events::Notice;
 use crate::cluster::status::write_status;
+use crate::cluster::{ClusterError, SeenScale};
 use crate::engine::{Direction, Outcome};
 use crate::sources::MetricSource;
 use crate::telemetry::PolicyReport;
 
 /// What a pass came to.
+#[allow(clippy::large_enum_variant, reason = "one a pass, on the stack")]
 pub(super) enum Finding<'a> {
     /// The spec cannot be used.
     Invalid(&'a InvalidSpec),
@@ -42,25 +44,32 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
     memory: &mut Memory,
     finding: Finding<'_>,
 ) {
-    let status = {
+    let mut status = {
         let situation = situation(&finding);
         publish::status(memory.status.as_deref(), subject.generation, situation, context.clock.now())
     };
+    // A change of size whose answer was lost, or whose status was not written, is told late rather than never.
+    status.last_scale_time = memory.last_scale.map(time);
     tell_conditions(context, subject, memory.status.as_deref(), &status);
     let status = Arc::new(status);
+    if !subject.is_superseded() {
+        context.metrics.policies.publish_status(&subject.key, status.clone());
+    }
     match finding {
         Finding::Invalid(invalid) => context.metrics.sync_failed(invalid.reason()),
         Finding::Unreadable { error, .. } => context.metrics.sync_failed(error.reason()),
         Finding::Decided(resolved, acted) => {
             tell_rescale(context, subject, resolved, (&*acted, &status));
             count(context, &acted);
-            if let Some(policy) = &subject.policy {
+            if let Some(policy) = &subject.policy
+                && !subject.is_superseded()
+            {
                 let report = PolicyReport {
                     target: resolved.target.clone(),
                     policy: policy.clone(),
                     trace: Arc::new(acted.decision.trace),
                     status: status.clone(),
-                    ready_replicas: acted.ready_replicas,
+                    ready_replicas: acted.seen.replicas.ready,
                     last_scale: memory.last_scale,
                 };
                 context.metrics.policies.publish(&subject.key, Arc::new(report));
@@ -96,6 +105,9 @@ async fn publish_status<M: MetricSource, C: Clock>(
 ) {
     if memory.status.as_deref().is_some_and(|published| !publish::differs(published, &status)) {
         return;
+    }
+    if subject.is_superseded() {
+        return; // another policy may have its name by now, and speaks for itself
     }
     let name = (subject.key.namespace.as_str(), subject.key.name.as_str());
     match write_status(&context.client, name, &status).await {
@@ -134,13 +146,11 @@ fn tell_conditions<M: MetricSource, C: Clock>(
     }
 }
 
-/// Conditions whose turning bad is worth an event. Ready and Stalled only repeat what these two say.
+/// Conditions whose turning bad is worth an event. Ready and Stalled repeat what these say; pausing and switching off are no faults.
 fn is_bad(condition: &Condition) -> bool {
-    let told = match condition.type_.as_str() {
-        "AbleToScale" | "ScalingActive" => condition.status == "False",
-        _ => false,
-    };
-    told && condition.reason != "ScalingDisabled"
+    matches!(condition.type_.as_str(), "AbleToScale" | "ScalingActive")
+        && condition.status == "False"
+        && !["ScalingDisabled", "Paused"].contains(&condition.reason.as_str())
 }
 
 fn tell_rescale<M: MetricSource, C: Clock>(
@@ -160,7 +170,7 @@ fn tell_rescale<M: MetricSource, C: Clock>(
         "Rescaled: {arithmetic}"
     );
     let note = format!("New size: {}; reason: {reason}. {arithmetic}", rescale.to);
-    for regarding in [policy_reference(subject), target_reference(subject, &resolved.target)] {
+    for regarding in [policy_reference(subject), target_reference(subject, &resolved.target, &acted.seen)] {
         context.events.tell(Notice {
             regarding,
             reason: "SuccessfulRescale".into(),
@@ -195,12 +205,13 @@ fn policy_reference(subject: &Subject) -> ObjectReference {
     }
 }
 
-fn target_reference(subject: &Subject, target: &TargetRef) -> ObjectReference {
+fn target_reference(subject: &Subject, target: &TargetRef, seen: &SeenScale) -> ObjectReference {
     ObjectReference {
         api_version: Some(target.api_version.clone()),
         kind: Some(target.kind.clone()),
         name: Some(target.name.clone()),
         namespace: Some(subject.key.namespace.clone()),
+        uid: seen.uid.clone(),
         ..ObjectReference::default()
     }
 }
