@@ -142,7 +142,7 @@ impl Record {
         let words: Vec<&str> = self.reasons.iter().map(|reason| reason.word()).collect();
         let requests = Requests::of(world);
         let (up, down) = self.rescales;
-        let held_seconds = self.held_millis / 1000;
+        let held_seconds = (self.held_millis + 500) / 1000;
         let rows = [
             ("decisions", self.decisions.to_string()),
             ("rescales", format!("{}, {up} up and {down} down", up + down)),
