@@ -17,7 +17,7 @@ pub(super) async fn observe<M: MetricSource, C: Clock>(
 ) -> Observation {
     let now = context.clock.now();
     if !engine::asks_metrics(&resolved.policy, replicas) {
-        return Observation { now, replicas, readings: Vec::new() };
+        return Observation { now, replicas, pods: None, readings: Vec::new() };
     }
     let readings = join_all(resolved.queries.iter().map(|query| async {
         let started = Instant::now();
@@ -26,5 +26,5 @@ pub(super) async fn observe<M: MetricSource, C: Clock>(
         context.metrics.queried(started.elapsed().as_secs_f64(), failed);
         reading
     }));
-    Observation { now, replicas, readings: readings.await }
+    Observation { now, replicas, pods: None, readings: readings.await }
 }

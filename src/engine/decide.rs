@@ -1,6 +1,6 @@
 //! One decision: the steps in their order, and the trace of them. Owns what is decided before any metric is looked at.
 
-use super::clamp::{Bounds, Change, Growth, clamp, rate};
+use super::clamp::{Bounds, Change, clamp, rate};
 use super::combine::combine;
 use super::memory::remember;
 use super::observation::{Observation, Replicas};
@@ -85,7 +85,7 @@ fn follow_metrics(policy: &Policy, state: &mut State, seen: (&Observation, Bound
 
     let change = Change { current, desired: stabilization.replicas };
     let limit = match &policy.behavior {
-        None => clamp(change, bounds, Growth::default()),
+        None => clamp(change, bounds, policy.settings.growth),
         Some(behavior) => rate(change, bounds, behavior, &Events::of(state, observation.now)),
     };
     trace.desired_replicas = limit.replicas;

@@ -126,9 +126,7 @@ pub fn propose(metric: &Metric, tolerances: Tolerances, replicas: Replicas, read
     let reading = reading.cloned().unwrap_or_else(|| {
         Reading::missing(Absence::NotAsked, "nobody asked for this metric: there are more metrics than readings")
     });
-    let target = match metric.target {
-        Target::Value(target) | Target::AverageValue(target) => target,
-    };
+    let target = metric.target.amount();
     let sample = reading.sample().filter(|_| target > Milli::default());
     let mut proposal = Proposal {
         reading,
@@ -138,12 +136,15 @@ pub fn propose(metric: &Metric, tolerances: Tolerances, replicas: Replicas, read
         within_tolerance: false,
         reported: None,
         replicas: None,
+        per_pod: None,
     };
     let Some(sample) = sample else { return proposal };
     let spec = replicas.spec.max(0);
     let asked = Comparison { value: sample.value, target, tolerances };
     let answer = match metric.target {
-        Target::Value(_) => by_value(asked, spec, Some(replicas.ready.filter(|ready| *ready > 0).unwrap_or(spec))),
+        Target::Value(_) | Target::Utilization(_) => {
+            by_value(asked, spec, Some(replicas.ready.filter(|ready| *ready > 0).unwrap_or(spec)))
+        }
         Target::AverageValue(_) => Some(by_average(asked, spec)),
     };
     let Some(answer) = answer else { return proposal };
@@ -186,13 +187,18 @@ fn thousandths(value: f64) -> Milli {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Absent, Sample};
+    use crate::engine::{Absent, MetricKind, Sample};
 
     const TEN_PERCENT: Tolerances = Tolerances { down: 0.1, up: 0.1 };
 
     fn proposed(target: Target, value: i64, replicas: Replicas) -> Proposal {
         let reading = Reading::Complete(Sample { value: Milli::new(value), series: 1, age_millis: None });
-        propose(&Metric { name: "m".into(), target }, TEN_PERCENT, replicas, Some(&reading))
+        propose(
+            &Metric { name: "m".into(), kind: MetricKind::Prometheus, target },
+            TEN_PERCENT,
+            replicas,
+            Some(&reading),
+        )
     }
 
     #[test]
@@ -232,7 +238,7 @@ mod tests {
 
     #[test]
     fn no_reading_is_not_asked_and_proposes_nothing() {
-        let metric = Metric { name: "m".into(), target: Target::Value(Milli::new(1)) };
+        let metric = Metric { name: "m".into(), kind: MetricKind::Prometheus, target: Target::Value(Milli::new(1)) };
         let proposal = propose(&metric, TEN_PERCENT, Replicas { spec: 3, ready: None }, None);
         assert_eq!(proposal.reading.absent().map(|absent: &Absent| absent.absence), Some(Absence::NotAsked));
         assert_eq!(proposal.replicas, None);

@@ -1,7 +1,8 @@
 //! Small values for the unit tests of the engine.
 
 use super::{
-    Behavior, Metric, Milli, Mode, Observation, Policy, Reading, Replicas, Sample, Target, Timestamp, behavior,
+    Behavior, Metric, MetricKind, Milli, Mode, Observation, Policy, Reading, Replicas, Sample, Settings, Target,
+    Timestamp, behavior,
 };
 
 /// An instant `seconds` from an arbitrary beginning.
@@ -14,10 +15,15 @@ pub(super) fn policy(min_replicas: i32, max_replicas: i32) -> Policy {
     Policy {
         min_replicas,
         max_replicas,
-        metrics: vec![Metric { name: "load".into(), target: Target::AverageValue(Milli::new(100_000)) }],
+        metrics: vec![Metric {
+            name: "load".into(),
+            kind: MetricKind::Prometheus,
+            target: Target::AverageValue(Milli::new(100_000)),
+        }],
         behavior: None,
         downscale_window_seconds: 300,
         mode: Mode::Auto,
+        settings: Settings::default(),
     }
 }
 
@@ -33,5 +39,5 @@ pub(super) fn complete(value: i64) -> Reading {
 
 /// One look at a workload of `spec` replicas.
 pub(super) fn seen(seconds: i64, spec: i32, readings: Vec<Reading>) -> Observation {
-    Observation { now: at(seconds), replicas: Replicas { spec, ready: None }, readings }
+    Observation { now: at(seconds), replicas: Replicas { spec, ready: None }, pods: None, readings }
 }

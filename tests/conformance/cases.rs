@@ -1,12 +1,12 @@
 //! What each kind of case asks, put to the engine's own steps. Nothing here computes an answer.
 
 use flyball::engine::behavior::{FieldName, Problem, default_behavior, default_rules, validate};
-use flyball::engine::clamp::{Bounds, Change, Growth, clamp, rate};
+use flyball::engine::clamp::{Bounds, Change, clamp, rate};
 use flyball::engine::memory::remember;
 use flyball::engine::propose::{Comparison, Tolerances, by_average, by_value, sum_for_average, sum_for_value};
 use flyball::engine::rate_limit::{Events, change_within, limit};
 use flyball::engine::stabilize::{Stabilized, Windows, Wish, stabilize_behavior, stabilize_simple};
-use flyball::engine::{Direction, Limit, Milli, Mode, Policy, Recommendation, Rescale, State};
+use flyball::engine::{Direction, Growth, Limit, Milli, Mode, Policy, Recommendation, Rescale, Settings, State};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -229,6 +229,7 @@ fn event_stored(input: EventInput) -> Answer {
         behavior,
         downscale_window_seconds: 300,
         mode: Mode::Auto,
+        settings: Settings::default(),
     };
     let stored = wire::events(&input.stored);
     let sum_before = change_within(&stored, input.sum_period_s, NOW);

@@ -91,7 +91,9 @@ pub(super) fn current_metrics(policy: &Policy, trace: &Trace) -> Vec<MetricStatu
         kind: "Prometheus".to_owned(),
         name: metric_name(policy, index).to_owned(),
         current: proposal.reported.map(|reported| match proposal.target {
-            Target::Value(_) => MetricValue { value: Some(reported.into()), average_value: None },
+            Target::Value(_) | Target::Utilization(_) => {
+                MetricValue { value: Some(reported.into()), average_value: None }
+            }
             Target::AverageValue(_) => MetricValue { value: None, average_value: Some(reported.into()) },
         }),
     };
@@ -101,6 +103,7 @@ pub(super) fn current_metrics(policy: &Policy, trace: &Trace) -> Vec<MetricStatu
 fn proposals(policy: &Policy, trace: &Trace) -> Vec<MetricProposal> {
     let one = |(index, proposal): (usize, &Proposal)| {
         let (target_type, target) = match proposal.target {
+            Target::Utilization(_) => ("Utilization", proposal.target.amount()),
             Target::Value(target) => ("Value", target),
             Target::AverageValue(target) => ("AverageValue", target),
         };
