@@ -5,7 +5,7 @@ use super::combine::combine;
 use super::memory::remember;
 use super::observation::{Observation, Replicas};
 use super::policy::{Mode, Policy};
-use super::propose::{Tolerances, propose};
+use super::propose::propose;
 use super::rate_limit::Events;
 use super::stabilize::{Wish, stabilize};
 use super::state::{Recommendation, State};
@@ -67,10 +67,7 @@ pub fn asks_metrics(policy: &Policy, replicas: Replicas) -> bool {
 fn follow_metrics(policy: &Policy, state: &mut State, seen: (&Observation, Bounds), trace: &mut Trace) {
     let (observation, bounds) = seen;
     let current = trace.current_replicas;
-    let tolerances = Tolerances::of(policy);
-    let propose_one =
-        |(index, metric)| propose(metric, tolerances, observation.replicas, observation.readings.get(index));
-    trace.proposals.extend(policy.metrics.iter().enumerate().map(propose_one));
+    trace.proposals.extend(policy.metrics.iter().enumerate().map(|metric| propose(policy, observation, metric)));
     let (outcome, recommended) = combine(&trace.proposals, current);
     trace.outcome = outcome;
     trace.recommended_replicas = recommended;

@@ -11,18 +11,18 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::pods;
 use super::wire::{self, NOW, WireBehavior, WireDirection, WireEvent, WireRecommendation, WireRules};
 
 /// Why some kinds are reported as ignored.
 pub(crate) const WHY_UNSUPPORTED: &str = "pods and resource metrics are not supported yet";
 
-type Answer = Result<Value, String>;
+pub(crate) type Answer = Result<Value, String>;
 
 /// The name of a kind that Flyball does not support yet; `None` for the others.
 pub(crate) fn unsupported(kind: &str, input: &Value) -> Option<String> {
     match (kind, input.get("calc").and_then(Value::as_str)) {
-        ("calc", Some(calc @ ("utilization" | "pods_average"))) => Some(format!("calc::{calc}")),
-        ("classify" | "request" | "ratio" | "samples" | "status_quantity" | "sync", _) => Some(kind.to_owned()),
+        ("sync", _) => Some(kind.to_owned()),
         _ => None,
     }
 }
@@ -30,7 +30,16 @@ pub(crate) fn unsupported(kind: &str, input: &Value) -> Option<String> {
 /// What the engine says to the input of a case; an error where the case cannot be put to it.
 pub(crate) fn answer(kind: &str, input: &Value) -> Answer {
     match kind {
-        "calc" => calc(read(input)?),
+        "calc" => match input.get("calc").and_then(Value::as_str) {
+            Some("utilization") => pods::calculated(&read(input)?, true),
+            Some("pods_average") => pods::calculated(&read(input)?, false),
+            _ => calc(read(input)?),
+        },
+        "classify" => pods::classified(&read(input)?),
+        "request" => pods::requested(read(input)?),
+        "ratio" => pods::compared(&read(input)?),
+        "samples" => pods::sampled(read(input)?),
+        "status_quantity" => pods::written(&read(input)?),
         "limit" => limited(read(input)?),
         "rate" => rated(&read(input)?),
         "clamp" => clamped(&read(input)?),
@@ -62,9 +71,9 @@ struct Calc {
 }
 
 #[derive(Deserialize)]
-struct CalcTolerance {
-    down: f64,
-    up: f64,
+pub(crate) struct CalcTolerance {
+    pub(crate) down: f64,
+    pub(crate) up: f64,
 }
 
 #[derive(Deserialize)]
@@ -74,9 +83,10 @@ struct CalcPod {
 }
 
 #[derive(Deserialize)]
-struct CalcTarget {
-    value_milli: Option<i64>,
-    average_milli: Option<i64>,
+pub(crate) struct CalcTarget {
+    pub(crate) utilization_percent: Option<i32>,
+    pub(crate) value_milli: Option<i64>,
+    pub(crate) average_milli: Option<i64>,
 }
 
 #[derive(Deserialize, Default)]
