@@ -87,8 +87,14 @@ fn event() -> impl Strategy<Value = ScaleEvent> {
 fn state() -> impl Strategy<Value = State> {
     let recommendation = (0..120, 0..900_000i64)
         .prop_map(|(replicas, age)| Recommendation { replicas, at: Timestamp::from_millis(NOW_MILLIS - age) });
-    (option::of(vec(recommendation, 0..12)), vec(event(), 0..5), vec(event(), 0..5))
-        .prop_map(|(recommendations, up_events, down_events)| State { recommendations, up_events, down_events })
+    (option::of(vec(recommendation, 0..12)), vec(event(), 0..5), vec(event(), 0..5)).prop_map(
+        |(recommendations, up_events, down_events)| State {
+            recommendations,
+            up_events,
+            down_events,
+            scaled_to_zero: false,
+        },
+    )
 }
 
 fn observation() -> impl Strategy<Value = Observation> {
@@ -152,8 +158,14 @@ fn wild_state() -> impl Strategy<Value = State> {
     let event = (edge_i32(), instant(), any::<bool>())
         .prop_map(|(change, at, outdated)| ScaleEvent { change, at, outdated })
         .boxed();
-    (option::of(vec(recommendation, 0..5)), vec(event.clone(), 0..4), vec(event, 0..4))
-        .prop_map(|(recommendations, up_events, down_events)| State { recommendations, up_events, down_events })
+    (option::of(vec(recommendation, 0..5)), vec(event.clone(), 0..4), vec(event, 0..4)).prop_map(
+        |(recommendations, up_events, down_events)| State {
+            recommendations,
+            up_events,
+            down_events,
+            scaled_to_zero: false,
+        },
+    )
 }
 
 fn wild_observation() -> impl Strategy<Value = Observation> {
@@ -281,7 +293,7 @@ proptest! {
     ) {
         let outcome = decided(&policy, &state, &observation).trace.outcome;
         let looked = matches!(outcome, Outcome::Valid { .. } | Outcome::MetricsFailed { .. });
-        prop_assert_eq!(asks_metrics(&policy, observation.replicas), looked);
+        prop_assert_eq!(asks_metrics(&policy, &state, observation.replicas), looked);
     }
 
     #[test]

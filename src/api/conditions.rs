@@ -9,8 +9,6 @@ use super::status::MAX_MESSAGE_LENGTH;
 
 /// True: the policy is in control, or deliberately paused. The summary of all others.
 pub const READY: &str = "Ready";
-/// True: a new generation of the spec is being taken in. Absent otherwise (kstatus).
-pub const RECONCILING: &str = "Reconciling";
 /// True: nothing will move until a human changes something. Absent otherwise (kstatus).
 pub const STALLED: &str = "Stalled";
 /// True: the scale of the workload can be read and written (HPA).
@@ -19,14 +17,17 @@ pub const ABLE_TO_SCALE: &str = "AbleToScale";
 pub const SCALING_ACTIVE: &str = "ScalingActive";
 /// True: a bound or a rate limit keeps the number from being what the metrics ask for (HPA).
 pub const SCALING_LIMITED: &str = "ScalingLimited";
+/// True: the policy itself set the workload to zero, and may take that back. Absent where policies may not (HPA).
+pub const SCALED_TO_ZERO: &str = "ScaledToZero";
 /// True: the policy is paused. Absent otherwise.
 pub const PAUSED: &str = "Paused";
 /// True: the policy only says what it would do. Absent otherwise.
 pub const DRY_RUN: &str = "DryRun";
 
-/// Every type, in the order of the list.
+/// Every type, in the order of the list. `Reconciling` (kstatus) is not among them: a new generation is decided on at once, and until
+/// then `observedGeneration` says that it was not.
 pub const ORDER: [&str; 8] =
-    [READY, RECONCILING, STALLED, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED, PAUSED, DRY_RUN];
+    [READY, STALLED, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED, SCALED_TO_ZERO, PAUSED, DRY_RUN];
 /// The types that are always there, `Unknown` while nothing is known.
 const ALWAYS: [&str; 4] = [READY, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED];
 
@@ -44,8 +45,8 @@ pub mod reason {
     pub const TARGET_NOT_FOUND: &str = "TargetNotFound";
     /// Ready, Stalled: the kind of the workload is unknown or has no scale.
     pub const TARGET_NOT_SCALABLE: &str = "TargetNotScalable";
-    /// Ready, Reconciling: a new generation is being taken in.
-    pub const PROGRESSING: &str = "Progressing";
+    /// Ready, Stalled, `ScalingActive`: somebody else drives the workload.
+    pub const CONFLICTING_AUTOSCALER: &str = "ConflictingAutoscaler";
     /// Any: not looked at yet.
     pub const NOT_YET_KNOWN: &str = "NotYetKnown";
     /// `AbleToScale` (HPA).
@@ -64,6 +65,22 @@ pub mod reason {
     pub const FAILED_UPDATE_SCALE: &str = "FailedUpdateScale";
     /// `ScalingActive` (HPA).
     pub const VALID_METRIC_FOUND: &str = "ValidMetricFound";
+    /// `ScalingActive` (HPA).
+    pub const FAILED_GET_RESOURCE_METRIC: &str = "FailedGetResourceMetric";
+    /// `ScalingActive` (HPA).
+    pub const FAILED_GET_CONTAINER_RESOURCE_METRIC: &str = "FailedGetContainerResourceMetric";
+    /// `ScalingActive` (HPA).
+    pub const FAILED_GET_PODS_METRIC: &str = "FailedGetPodsMetric";
+    /// `ScalingActive` (HPA).
+    pub const FAILED_GET_OBJECT_METRIC: &str = "FailedGetObjectMetric";
+    /// `ScalingActive` (HPA).
+    pub const FAILED_GET_EXTERNAL_METRIC: &str = "FailedGetExternalMetric";
+    /// `ScalingActive` (HPA): the metric is of a type that nobody here knows.
+    pub const INVALID_METRIC_SOURCE_TYPE: &str = "InvalidMetricSourceType";
+    /// `ScaledToZero` (HPA).
+    pub const SCALED_TO_ZERO: &str = "ScaledToZero";
+    /// `ScaledToZero` (HPA).
+    pub const NOT_SCALED_TO_ZERO: &str = "NotScaledToZero";
     /// `ScalingActive`: as HPA's `FailedGetExternalMetric`, for Prometheus.
     pub const FAILED_GET_PROMETHEUS_METRIC: &str = "FailedGetPrometheusMetric";
     /// `ScalingActive`, Ready (HPA): somebody set the workload to zero.

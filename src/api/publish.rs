@@ -5,11 +5,11 @@ mod changes;
 mod decision;
 mod sentence;
 
-use crate::engine::{Direction, LimitReason, Mode, Outcome, Policy, Timestamp, Trace};
+use crate::engine::{Absence, Direction, LimitReason, MetricKind, Mode, Outcome, Policy, Timestamp, Trace};
 
 use super::conditions::{
-    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, RECONCILING, SCALING_ACTIVE, SCALING_LIMITED, STALLED, merge,
-    reason, time,
+    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, SCALED_TO_ZERO, SCALING_ACTIVE, SCALING_LIMITED, STALLED,
+    merge, reason, time,
 };
 use super::resolve::InvalidSpec;
 use super::status::ScalingPolicyStatus;
@@ -22,8 +22,6 @@ use sentence::{first_absent, metric_name, replicas};
 /// What one look at a policy came to.
 #[derive(Debug, Clone, Copy)]
 pub enum Situation<'a> {
-    /// A new generation was seen and is waiting for its first decision.
-    Accepted,
     /// A decision was made.
     Decided {
         /// What it was made by.
@@ -35,6 +33,11 @@ pub enum Situation<'a> {
     },
     /// The spec or an annotation is wrong; nothing moves until a human mends it.
     InvalidSpec(&'a InvalidSpec),
+    /// Somebody else drives the workload, so this policy holds.
+    Rivaled {
+        /// Who, and what to do, in one sentence.
+        message: &'a str,
+    },
     /// The workload or its scale could not be read.
     TargetFailed {
         /// CamelCase, for example [`reason::TARGET_NOT_FOUND`].
@@ -92,34 +95,39 @@ pub fn status(
 pub fn conditions(situation: Situation<'_>) -> Drafts {
     let mut drafts = Drafts::default();
     match situation {
-        Situation::Accepted => {
-            let message = "a new generation of the policy is being taken in";
-            drafts.set.push(Draft::unknown(READY, reason::PROGRESSING, message));
-            drafts.set.push(Draft::yes(RECONCILING, reason::PROGRESSING, message));
-            drafts.removed.push(STALLED);
-        }
         Situation::Decided { policy, trace, write } => {
             drafts.set.push(ready(policy, trace, write));
             drafts.set.push(able_to_scale(trace, write));
             drafts.set.extend(scaling_active(policy, trace));
             drafts.set.extend(scaling_limited(trace));
+            drafts.set.extend(scaled_to_zero(policy, trace, write));
             drafts.set.extend(mode(trace));
-            drafts.removed = vec![RECONCILING, STALLED, PAUSED, DRY_RUN];
+            drafts.set.extend(stalled(policy, trace));
+            drafts.removed = vec![STALLED, PAUSED, DRY_RUN];
+            if !policy.settings.scale_to_zero {
+                drafts.removed.push(SCALED_TO_ZERO);
+            }
         }
         Situation::InvalidSpec(invalid) => {
             let message = invalid.to_string();
             drafts.set.push(Draft::no(READY, invalid.reason(), message.clone()));
             drafts.set.push(Draft::yes(STALLED, invalid.reason(), message.clone()));
             drafts.set.push(Draft::no(SCALING_ACTIVE, invalid.reason(), message));
-            drafts.removed.push(RECONCILING);
+        }
+        Situation::Rivaled { message } => {
+            drafts.set.push(Draft::no(READY, reason::CONFLICTING_AUTOSCALER, message));
+            drafts.set.push(Draft::yes(STALLED, reason::CONFLICTING_AUTOSCALER, message));
+            drafts.set.push(Draft::no(SCALING_ACTIVE, reason::CONFLICTING_AUTOSCALER, message));
         }
         Situation::TargetFailed { reason, message, terminal } => {
             drafts.set.push(Draft::no(READY, reason, message));
             drafts.set.push(Draft::no(ABLE_TO_SCALE, reason::FAILED_GET_SCALE, message));
+            let unasked = "the metrics are not asked while the size of the workload cannot be read";
+            drafts.set.push(Draft::unknown(SCALING_ACTIVE, reason::FAILED_GET_SCALE, unasked));
             if terminal {
                 drafts.set.push(Draft::yes(STALLED, reason, message));
             }
-            drafts.removed = vec![RECONCILING, STALLED];
+            drafts.removed.push(STALLED);
         }
     }
     drafts
@@ -179,12 +187,40 @@ fn scaling_active(policy: &Policy, trace: &Trace) -> Option<Draft> {
             Draft::yes(SCALING_ACTIVE, reason::VALID_METRIC_FOUND, message)
         }
         Outcome::MetricsFailed { first } => {
-            Draft::no(SCALING_ACTIVE, reason::FAILED_GET_PROMETHEUS_METRIC, absence(policy, trace, first))
+            Draft::no(SCALING_ACTIVE, failed_reason(policy, trace, first), absence(policy, trace, first))
         }
         Outcome::Disabled => Draft::no(SCALING_ACTIVE, reason::SCALING_DISABLED, disabled()),
         Outcome::Paused => Draft::no(SCALING_ACTIVE, reason::PAUSED, paused(trace)),
         // The metrics were not asked, so what was known of them stands (HPA).
         Outcome::AboveMax | Outcome::BelowMin => return None,
+    })
+}
+
+/// HPA's word for a metric without a value, by the type of the metric.
+fn failed_reason(policy: &Policy, trace: &Trace, index: usize) -> &'static str {
+    let absent = trace.proposals.get(index).and_then(|proposal| proposal.reading.absent());
+    if absent.is_some_and(|absent| absent.absence == Absence::Unsupported) {
+        return reason::INVALID_METRIC_SOURCE_TYPE;
+    }
+    match policy.metrics.get(index).map(|metric| &metric.kind) {
+        Some(MetricKind::Resource { container: None, .. }) => reason::FAILED_GET_RESOURCE_METRIC,
+        Some(MetricKind::Resource { container: Some(_), .. }) => reason::FAILED_GET_CONTAINER_RESOURCE_METRIC,
+        Some(MetricKind::Pods) => reason::FAILED_GET_PODS_METRIC,
+        Some(MetricKind::Object) => reason::FAILED_GET_OBJECT_METRIC,
+        Some(MetricKind::External) => reason::FAILED_GET_EXTERNAL_METRIC,
+        Some(MetricKind::Prometheus) | None => reason::FAILED_GET_PROMETHEUS_METRIC,
+    }
+}
+
+/// Every write of a size says whose zero it is; the other passes leave that as it was (HPA).
+fn scaled_to_zero(policy: &Policy, trace: &Trace, write: WriteResult<'_>) -> Option<Draft> {
+    if write != WriteResult::Written || !policy.settings.scale_to_zero {
+        return None;
+    }
+    Some(if trace.desired_replicas == 0 && policy.rests_at_zero() {
+        Draft::yes(SCALED_TO_ZERO, reason::SCALED_TO_ZERO, "the policy set the workload to zero replicas")
+    } else {
+        Draft::no(SCALED_TO_ZERO, reason::NOT_SCALED_TO_ZERO, "the policy set the workload to more than zero replicas")
     })
 }
 
@@ -201,6 +237,14 @@ fn scaling_limited(trace: &Trace) -> Option<Draft> {
         LimitReason::ScaleDownLimit => "the number of replicas wants to shrink faster than it may".to_owned(),
     };
     Some(Draft::yes(SCALING_LIMITED, limit.reason.reason(), message))
+}
+
+/// A query that Prometheus refuses stays refused until somebody mends it.
+fn stalled(policy: &Policy, trace: &Trace) -> Option<Draft> {
+    let Outcome::MetricsFailed { first } = trace.outcome else { return None };
+    let absent = trace.proposals.get(first)?.reading.absent()?;
+    let refused = absent.absence == Absence::BadQuery;
+    refused.then(|| Draft::yes(STALLED, absent.absence.reason(), absence(policy, trace, first)))
 }
 
 fn mode(trace: &Trace) -> Option<Draft> {
@@ -226,7 +270,9 @@ fn disabled() -> String {
 fn absence(policy: &Policy, trace: &Trace, index: usize) -> String {
     let name = metric_name(policy, index);
     match trace.proposals.get(index).and_then(|proposal| proposal.reading.absent()) {
-        Some(absent) => format!("metric {name}: {}: {}", absent.absence.reason(), absent.message),
+        Some(absent) => {
+            format!("metric {name}: {}: {}", absent.absence.reason(), absent.message.trim_end_matches('.'))
+        }
         None => format!("metric {name} has no value to act on"),
     }
 }

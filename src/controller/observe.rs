@@ -6,17 +6,17 @@ use tokio::time::Instant;
 use super::Context;
 use crate::api::Resolved;
 use crate::clock::Clock;
-use crate::engine::{self, Observation, Replicas};
+use crate::engine::{self, Observation, Replicas, State};
 use crate::sources::MetricSource;
 
 /// The observation of a workload of this size, now. All queries go out together, each under its source's own deadline.
 pub(super) async fn observe<M: MetricSource, C: Clock>(
     context: &Context<M, C>,
     resolved: &Resolved,
-    replicas: Replicas,
+    (state, replicas): (&State, Replicas),
 ) -> Observation {
     let now = context.clock.now();
-    if !engine::asks_metrics(&resolved.policy, replicas) {
+    if !engine::asks_metrics(&resolved.policy, state, replicas) {
         return Observation { now, replicas, pods: None, readings: Vec::new() };
     }
     let readings = join_all(resolved.queries.iter().map(|query| async {

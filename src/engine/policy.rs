@@ -46,6 +46,9 @@ pub struct Settings {
     pub warm_up: WarmUp,
     /// How far one decision may grow without `behavior`.
     pub growth: Growth,
+    /// A workload that the policy itself set to zero may be woken again (HPA's gate `HPAScaleToZero`, off by default). Where it is off,
+    /// a workload at zero stays there, whoever set it.
+    pub scale_to_zero: bool,
 }
 
 /// How young a pod has to be for its cpu usage to be doubted (HPA rule; other resources are never doubted).
@@ -189,7 +192,12 @@ pub enum RateKind {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { tolerance: DEFAULT_TOLERANCE, warm_up: WarmUp::default(), growth: Growth::default() }
+        Self {
+            tolerance: DEFAULT_TOLERANCE,
+            warm_up: WarmUp::default(),
+            growth: Growth::default(),
+            scale_to_zero: false,
+        }
     }
 }
 
@@ -228,6 +236,18 @@ impl Target {
 }
 
 impl Policy {
+    /// Whether zero replicas can be this policy's own wish: it may go there, and something but pods will tell when to come back.
+    #[must_use]
+    pub fn rests_at_zero(&self) -> bool {
+        self.settings.scale_to_zero && self.min_replicas <= 0 && self.is_measured_at_zero()
+    }
+
+    /// Whether any metric has a value where there is no pod.
+    #[must_use]
+    pub fn is_measured_at_zero(&self) -> bool {
+        self.metrics.iter().any(|metric| !metric.kind.is_per_pod())
+    }
+
     /// Tolerance towards `direction`, as a fraction (0.1 is 10 %): that of `behavior`, or else of the settings.
     #[must_use]
     pub fn tolerance(&self, direction: Direction) -> f64 {

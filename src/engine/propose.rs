@@ -64,22 +64,31 @@ impl Tolerances {
     }
 }
 
-/// The sum of the series of an HPA External metric with a Value target; saturates.
+/// The sum of the series of an HPA External metric with a Value target; stops at the first overflow upwards (HPA rule), saturates
+/// downwards where HPA wraps.
 #[must_use]
 pub fn sum_for_value(values: &[i64]) -> Milli {
-    Milli::new(values.iter().fold(0, |sum: i64, value| sum.saturating_add(*value)))
+    let mut sum: i64 = 0;
+    for value in values {
+        match sum.checked_add(*value) {
+            Some(next) => sum = next,
+            None if *value > 0 => return Milli::MAX,
+            None => sum = i64::MIN,
+        }
+    }
+    Milli::new(sum)
 }
 
-/// The sum of the series of an HPA External metric with an AverageValue target. HPA takes a running sum below zero for an overflow and
-/// then counts the largest number there is. Only for what claims to be HPA's External type: [`super::decide()`] takes negative values for
-/// what they are.
+/// The sum of the series of an HPA External metric with an AverageValue target. HPA stops at the first overflow, takes a running sum
+/// below zero for one, and then counts the largest number there is. Only for what claims to be HPA's External type: [`super::decide()`]
+/// takes negative values for what they are.
 #[must_use]
 pub fn sum_for_average(values: &[i64]) -> Milli {
     let mut sum: i64 = 0;
     for value in values {
-        sum = sum.saturating_add(*value);
-        if sum < 0 {
-            return Milli::MAX;
+        match sum.checked_add(*value) {
+            Some(next) if next >= 0 => sum = next,
+            _ => return Milli::MAX,
         }
     }
     Milli::new(sum)

@@ -111,7 +111,7 @@ pub enum Outcome {
     AboveMax,
     /// The size is below `min_replicas` and goes there at once, metrics unasked (HPA).
     BelowMin,
-    /// The size is 0 and nobody allowed Flyball to leave it: a human switched the workload off (HPA `ScalingDisabled`).
+    /// The size is 0, and not because this policy set it so: a human switched the workload off (HPA `ScalingDisabled`).
     Disabled,
     /// The policy is paused.
     Paused,

@@ -63,17 +63,27 @@ struct Calc {
     current_replicas: i32,
     #[serde(default)]
     status_replicas: Option<i32>,
+    #[serde(default)]
     tolerance: CalcTolerance,
     #[serde(default)]
     pods: Vec<CalcPod>,
     target: CalcTarget,
+    #[serde(default)]
     samples: Option<CalcSamples>,
 }
 
 #[derive(Deserialize)]
+#[serde(default)]
 pub(crate) struct CalcTolerance {
     pub(crate) down: f64,
     pub(crate) up: f64,
+}
+
+/// HPA's own.
+impl Default for CalcTolerance {
+    fn default() -> Self {
+        Self { down: 0.1, up: 0.1 }
+    }
 }
 
 #[derive(Deserialize)]
@@ -130,7 +140,9 @@ fn calc(input: Calc) -> Answer {
 struct LimitInput {
     direction: WireDirection,
     current: i32,
+    #[serde(default)]
     up_events: Vec<WireEvent>,
+    #[serde(default)]
     down_events: Vec<WireEvent>,
     rules: WireRules,
 }
@@ -148,7 +160,9 @@ struct RateInput {
     desired: i32,
     min: i32,
     max: i32,
+    #[serde(default)]
     up_events: Vec<WireEvent>,
+    #[serde(default)]
     down_events: Vec<WireEvent>,
     up: WireRules,
     down: WireRules,
@@ -185,6 +199,7 @@ fn told(limit: Limit) -> Value {
 #[derive(Deserialize)]
 struct SimpleInput {
     window_s: i32,
+    #[serde(default)]
     recommendations: Vec<WireRecommendation>,
     proposal: i32,
 }
@@ -203,6 +218,7 @@ struct BehaviorInput {
     proposal: i32,
     up_window_s: i32,
     down_window_s: i32,
+    #[serde(default)]
     recommendations: Vec<WireRecommendation>,
 }
 
@@ -224,6 +240,7 @@ fn stored_after(mut stored: Vec<Recommendation>, stabilized: Stabilized, proposa
 struct EventInput {
     direction: WireDirection,
     rules: Option<WireRules>,
+    #[serde(default)]
     stored: Vec<WireEvent>,
     from: i32,
     to: i32,

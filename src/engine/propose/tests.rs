@@ -3,7 +3,7 @@
 use super::*;
 use std::sync::Arc;
 
-use crate::engine::tests_support::{at, complete, pod, policy, seen, usage};
+use crate::engine::tests_support::{complete, pod, policy, seen, usage};
 use crate::engine::{Phase, Pod, PodSample, PodSamples, Replicas, Sample};
 
 fn proposed(target: Target, value: i64, replicas: Replicas) -> Proposal {
@@ -35,6 +35,23 @@ fn each_rule_of_a_proposal() {
     ];
     for (name, target, milli, spec, ready, expected) in table {
         assert_eq!(proposed(target, milli, Replicas { spec, ready }).replicas, expected, "{name}");
+    }
+}
+
+#[test]
+fn sums_stop_where_hpa_stops() {
+    let table: [(&[i64], i64, i64); 7] = [
+        (&[], 0, 0),
+        (&[1, 2, 3], 6, 6),
+        (&[-5000], -5000, i64::MAX),
+        (&[10, -20, 30], 20, i64::MAX),
+        (&[i64::MAX, 1, -100], i64::MAX, i64::MAX),
+        (&[i64::MIN, -1, 5], i64::MIN + 5, i64::MAX),
+        (&[20, -10], 10, 10),
+    ];
+    for (values, value, average) in table {
+        assert_eq!(sum_for_value(values), Milli::new(value), "{values:?}");
+        assert_eq!(sum_for_average(values), Milli::new(average), "{values:?}");
     }
 }
 
