@@ -4,14 +4,16 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use flyball::engine::{
-    Metric, Milli, Mode, Observation, Policy, Reading, Replicas, Sample, State, Target, Timestamp, behavior, decide,
+    Metric, MetricKind, Milli, Mode, Observation, Policy, Reading, Replicas, Sample, Settings, State, Target,
+    Timestamp, behavior, decide,
 };
 
 /// Decisions that lie in the memory of a policy in steady state: a window of 300 s at a period of 15 s.
 const WARM_UP_DECISIONS: i64 = 40;
 
 fn policy(with_behavior: bool, metrics: usize) -> Policy {
-    let metric = Metric { name: "load".into(), target: Target::AverageValue(Milli::new(100_000)) };
+    let metric =
+        Metric { name: "load".into(), kind: MetricKind::Prometheus, target: Target::AverageValue(Milli::new(100_000)) };
     Policy {
         min_replicas: 2,
         max_replicas: 50,
@@ -19,6 +21,7 @@ fn policy(with_behavior: bool, metrics: usize) -> Policy {
         behavior: with_behavior.then(behavior::BehaviorDraft::default).and_then(|draft| behavior::complete(draft).ok()),
         downscale_window_seconds: 300,
         mode: Mode::Auto,
+        settings: Settings::default(),
     }
 }
 
@@ -27,6 +30,7 @@ fn observation(step: i64, metrics: usize) -> Observation {
     Observation {
         now: Timestamp::from_millis(1_800_000_000_000).plus_seconds(step * 15),
         replicas: Replicas { spec: 10, ready: Some(10) },
+        pods: None,
         readings: vec![Reading::Complete(sample); metrics],
     }
 }

@@ -1,7 +1,8 @@
 //! How often one decision asks for memory. Alone in its process: the counter sees every thread.
 
 use flyball::engine::{
-    Metric, Milli, Mode, Observation, Policy, Reading, Replicas, Sample, State, Target, Timestamp, behavior, decide,
+    Metric, MetricKind, Milli, Mode, Observation, Policy, Reading, Replicas, Sample, Settings, State, Target,
+    Timestamp, behavior, decide,
 };
 
 #[global_allocator]
@@ -18,14 +19,20 @@ fn a_decision_in_steady_state_allocates_its_list_of_proposals_and_nothing_else()
         let policy = Policy {
             min_replicas: 2,
             max_replicas: 50,
-            metrics: vec![Metric { name: "load".into(), target: Target::AverageValue(Milli::new(100_000)) }],
+            metrics: vec![Metric {
+                name: "load".into(),
+                kind: MetricKind::Prometheus,
+                target: Target::AverageValue(Milli::new(100_000)),
+            }],
             behavior: with_behavior.then(|| behavior::complete(behavior::BehaviorDraft::default()).unwrap()),
             downscale_window_seconds: 300,
             mode: Mode::Auto,
+            settings: Settings::default(),
         };
         let mut seen = Observation {
             now: Timestamp::from_millis(1_800_000_000_000),
             replicas: Replicas { spec: 10, ready: Some(10) },
+            pods: None,
             readings: vec![Reading::Complete(Sample { value: Milli::new(1_300_000), series: 1, age_millis: None })],
         };
         let mut state = State::default();

@@ -5,6 +5,8 @@
 mod cases;
 #[path = "conformance/compare.rs"]
 mod compare;
+#[path = "conformance/pods.rs"]
+mod pods;
 #[path = "conformance/wire.rs"]
 mod wire;
 

@@ -172,6 +172,45 @@ fn parse_exponent(suffix: &str) -> Result<i32, QuantityError> {
     Ok(if negative { -exponent } else { exponent })
 }
 
+/// Which suffixes amounts of a resource are written with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suffixes {
+    /// Powers of 1024: `Ki`, `Mi`, `Gi`.
+    Binary,
+    /// Powers of 1000: `m`, `k`, `M`.
+    Decimal,
+}
+
+impl Suffixes {
+    /// Those of a resource: binary for memory, decimal for everything else (HPA rule).
+    #[must_use]
+    pub fn of(resource: &str) -> Self {
+        if resource == "memory" { Self::Binary } else { Self::Decimal }
+    }
+}
+
+impl Quantity {
+    /// An amount of a resource in Kubernetes' canonical form: the largest binary suffix that leaves it whole. What is no whole number, or
+    /// below 1024, has no binary form.
+    #[must_use]
+    pub fn of_resource(resource: &str, amount: Milli) -> Self {
+        let mut whole = amount.get() / 1000;
+        let is_whole = amount.get() % 1000 == 0;
+        if Suffixes::of(resource) == Suffixes::Decimal || !is_whole || whole.abs() < 1024 {
+            return amount.into();
+        }
+        let mut suffixes = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].into_iter();
+        let mut suffix = suffixes.next();
+        while whole % 1024 == 0
+            && let Some(larger) = suffixes.next()
+        {
+            whole /= 1024;
+            suffix = Some(larger);
+        }
+        Self(format!("{whole}{}", suffix.unwrap_or_default()))
+    }
+}
+
 impl From<Milli> for Quantity {
     fn from(value: Milli) -> Self {
         Self(value.to_string())

@@ -49,6 +49,7 @@ fn proposal_clause(name: &str, proposal: &Proposal, trace: &Trace) -> String {
     let value = proposal.reading.sample().map_or_else(|| "without a value".to_owned(), |sample| short(sample.value));
     let target = match proposal.target {
         Target::Value(target) => short(target),
+        Target::Utilization(percent) => format!("{percent} %"),
         Target::AverageValue(target) => {
             format!("{} per replica at {}", short(target), replicas(trace.current_replicas))
         }
@@ -156,8 +157,9 @@ pub(super) fn metrics_summary(trace: &Trace) -> Option<String> {
         return None;
     }
     let one = |proposal: &Proposal| {
-        let (Target::Value(target) | Target::AverageValue(target)) = proposal.target;
-        format!("{}/{}", proposal.reported.map_or_else(|| "<unknown>".to_owned(), short), short(target))
+        let unit = if matches!(proposal.target, Target::Utilization(_)) { "%" } else { "" };
+        let current = proposal.measured().map_or_else(|| "<unknown>".to_owned(), short);
+        format!("{current}{unit}/{}{unit}", short(proposal.target.amount()))
     };
     let mut parts: Vec<String> = trace.proposals.iter().take(MAX_SUMMARY_METRICS).map(one).collect();
     if trace.proposals.len() > MAX_SUMMARY_METRICS {

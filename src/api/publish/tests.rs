@@ -1,14 +1,14 @@
 use super::*;
 use crate::api::resolve::Problem;
 use crate::engine::{
-    Absence, Absent, Held, Limit, Metric, Milli, Observation, Proposal, RateKind, RateLimit, RatePolicy, Reading,
-    Replicas, Sample, Select, Stabilization, State, Target, decide,
+    Absence, Absent, Held, Limit, Metric, MetricKind, Milli, Observation, Proposal, RateKind, RateLimit, RatePolicy,
+    Reading, Replicas, Sample, Select, Settings, Stabilization, State, Target, decide,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn policy() -> Policy {
-    let metric = |name: &str, target| Metric { name: name.into(), target };
+    let metric = |name: &str, target| Metric { name: name.into(), kind: MetricKind::Prometheus, target };
     Policy {
         min_replicas: 2,
         max_replicas: 8,
@@ -19,6 +19,7 @@ fn policy() -> Policy {
         behavior: None,
         downscale_window_seconds: 300,
         mode: Mode::Auto,
+        settings: Settings::default(),
     }
 }
 
@@ -34,6 +35,7 @@ fn http(value: i64, ratio: f64, replicas: i32) -> Proposal {
         ratio: Some(ratio),
         tolerance: 0.1,
         within_tolerance: (ratio - 1.0).abs() <= 0.1,
+        per_pod: None,
         reported: Some(Milli::new(value / 6)),
         replicas: Some(replicas),
     }
@@ -47,6 +49,7 @@ fn queue(reading: Reading) -> Proposal {
         ratio: sample.map(|sample| sample.value.to_f64() / 300.0),
         tolerance: 0.1,
         within_tolerance: false,
+        per_pod: None,
         reported: sample.map(|sample| sample.value),
         replicas: sample.map(|_| 3),
     }
@@ -493,6 +496,7 @@ fn a_manifest_is_decided_and_published() {
     let observe = |spec, reading| Observation {
         now: NOW,
         replicas: Replicas { spec, ready: Some(spec) },
+        pods: None,
         readings: vec![reading],
     };
     let cases = [
