@@ -26,7 +26,7 @@ fn the_first_policy_is_the_example_and_can_be_used() {
     let policy: ScalingPolicy = serde_saphyr::from_str(&example).unwrap();
     let resolved = resolve(&policy).unwrap();
     assert_eq!((resolved.policy.min_replicas, resolved.policy.max_replicas), (2, 10));
-    assert_eq!(resolved.queries.len(), 1);
+    assert_eq!(resolved.requests.len(), 1);
 }
 
 #[cfg(feature = "sandbox")]

@@ -77,6 +77,8 @@ pub mod reason {
     pub const FAILED_GET_EXTERNAL_METRIC: &str = "FailedGetExternalMetric";
     /// `ScalingActive` (HPA): the metric is of a type that nobody here knows.
     pub const INVALID_METRIC_SOURCE_TYPE: &str = "InvalidMetricSourceType";
+    /// `ScalingActive` (HPA): the workload tells no selector, or none that can be read.
+    pub const INVALID_SELECTOR: &str = "InvalidSelector";
     /// `ScaledToZero` (HPA).
     pub const SCALED_TO_ZERO: &str = "ScaledToZero";
     /// `ScaledToZero` (HPA).

@@ -40,7 +40,7 @@ pub(super) const PATH_SEGMENT_PATTERN: &str = "^[^/%]+$";
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::block_matches_type())]
 pub struct MetricSpec {
-    /// Where the metric comes from. No default; Prometheus works, the types of HPA (Resource, ContainerResource, Pods, Object, External) are read and refused with a condition until they work.
+    /// Where the metric comes from. No default; one of HPA's (Resource, ContainerResource, Pods, Object, External) or Prometheus.
     #[serde(rename = "type")]
     pub kind: MetricKind,
     /// Name of the metric in status, events and metrics, unique within the policy. Default: the type and the position, as in prometheus-0.
@@ -50,19 +50,19 @@ pub struct MetricSpec {
     /// A query to Prometheus. Set exactly when type is Prometheus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prometheus: Option<PrometheusMetric>,
-    /// CPU or memory of the pods, as in HPA. Set exactly when type is Resource; not supported yet.
+    /// CPU or memory of the pods, as in HPA. Set exactly when type is Resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceMetric>,
-    /// CPU or memory of one container of the pods, as in HPA. Set exactly when type is ContainerResource; not supported yet.
+    /// CPU or memory of one container of the pods, as in HPA. Set exactly when type is ContainerResource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_resource: Option<ContainerResourceMetric>,
-    /// A metric of each pod from the custom metrics API, as in HPA. Set exactly when type is Pods; not supported yet.
+    /// A metric of each pod from the custom metrics API, as in HPA. Set exactly when type is Pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pods: Option<PodsMetric>,
-    /// A metric of one Kubernetes object from the custom metrics API, as in HPA. Set exactly when type is Object; not supported yet.
+    /// A metric of one Kubernetes object from the custom metrics API, as in HPA. Set exactly when type is Object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectMetric>,
-    /// A metric from the external metrics API, as in HPA. Set exactly when type is External; not supported yet.
+    /// A metric from the external metrics API, as in HPA. Set exactly when type is External.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalMetric>,
 }

@@ -10,7 +10,9 @@ pub mod quantity;
 pub mod query;
 pub mod resolve;
 mod resolve_behavior;
+mod resolve_metrics;
 mod rules;
+pub mod selector;
 pub mod spec;
 pub mod status;
 

@@ -199,8 +199,10 @@ fn scaling_active(policy: &Policy, trace: &Trace) -> Option<Draft> {
 /// HPA's word for a metric without a value, by the type of the metric.
 fn failed_reason(policy: &Policy, trace: &Trace, index: usize) -> &'static str {
     let absent = trace.proposals.get(index).and_then(|proposal| proposal.reading.absent());
-    if absent.is_some_and(|absent| absent.absence == Absence::Unsupported) {
-        return reason::INVALID_METRIC_SOURCE_TYPE;
+    match absent.map(|absent| absent.absence) {
+        Some(Absence::Unsupported) => return reason::INVALID_METRIC_SOURCE_TYPE,
+        Some(Absence::InvalidSelector) => return reason::INVALID_SELECTOR,
+        _ => {}
     }
     match policy.metrics.get(index).map(|metric| &metric.kind) {
         Some(MetricKind::Resource { container: None, .. }) => reason::FAILED_GET_RESOURCE_METRIC,

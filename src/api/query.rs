@@ -1,6 +1,50 @@
-//! What a policy asks: the queries that resolving it yields. Values only; asking is `sources`' work.
+//! What a policy asks: the requests that resolving it yields. Values only; asking is `sources`' work.
 
 use std::sync::Arc;
+
+/// What to ask for one metric.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum MetricRequest {
+    /// A query to a Prometheus, for one value.
+    Prometheus(MetricQuery),
+    /// What the workload's pods use of a resource.
+    PodUsage(PodUsage),
+    /// A metric of each of the workload's pods.
+    PodMetric(NamedMetric),
+    /// A metric of one object.
+    Object(DescribedObject, NamedMetric),
+    /// A metric of something outside the cluster.
+    External(NamedMetric),
+}
+
+/// A resource that pods use.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PodUsage {
+    /// `cpu`, `memory`, or any other resource.
+    pub resource: Arc<str>,
+    /// Only this container of each pod; `None` for all of them together.
+    pub container: Option<Arc<str>>,
+}
+
+/// A metric of one of the metrics APIs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NamedMetric {
+    /// Its name; can stand in a path.
+    pub name: Arc<str>,
+    /// A label selector in Kubernetes' notation that narrows it down; empty where there is none.
+    pub selector: Arc<str>,
+}
+
+/// An object in the namespace of the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DescribedObject {
+    /// API group and version, as `apps/v1`; `v1` for the core group.
+    pub api_version: Arc<str>,
+    /// Kind.
+    pub kind: Arc<str>,
+    /// Name; can stand in a path.
+    pub name: Arc<str>,
+}
 
 /// One question to a Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,23 +1,17 @@
 //! From what a user wrote to what the engine decides by: the one conversion, with every default filled in and all mistakes told at once.
 //! Must not rely on the API server's checks: objects may be older than the rules, or come from elsewhere.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
-use super::query::{MetricQuery, SeriesRule};
 use crate::engine::policy::DEFAULT_DOWNSCALE_WINDOW_SECONDS;
-use crate::engine::{self, Metric, Mode, Policy, Settings, Target};
+use crate::engine::{Mode, Policy, Settings};
 
-use super::metrics::{
-    MAX_QUERY_LENGTH, MAX_SAMPLE_AGE_SECONDS, MetricKind, MetricSpec, MetricTarget, PrometheusMetric, SeriesSpec,
-    TargetKind,
-};
-use super::quantity::Quantity;
+use super::query::MetricRequest;
 use super::resolve_behavior::behavior;
+use super::resolve_metrics::metrics;
 use super::spec::{
-    MAX_METRICS, MAX_POLLING_PERIOD_SECONDS, MAX_REPLICAS, ModeSpec, PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION,
-    ScaleTargetRef, ScalingPolicy,
+    MAX_POLLING_PERIOD_SECONDS, MAX_REPLICAS, ModeSpec, PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION, ScaleTargetRef,
+    ScalingPolicy,
 };
 
 /// A policy ready to be acted on.
@@ -25,8 +19,8 @@ use super::spec::{
 pub struct Resolved {
     /// What the engine decides by.
     pub policy: Policy,
-    /// What to ask, one query per metric of `policy`, in its order.
-    pub queries: Vec<MetricQuery>,
+    /// What to ask, one request per metric of `policy`, in its order.
+    pub requests: Vec<MetricRequest>,
     /// What to scale.
     pub target: TargetRef,
     /// Seconds between two decisions, 1 to 3600.
@@ -110,7 +104,7 @@ impl Problems {
         self.0.push(Problem { field: field.to_owned(), value: quoted(&value), fix: fix.into(), reason: INVALID });
     }
 
-    fn unsupported(&mut self, field: &str, value: impl fmt::Display, fix: impl Into<String>) {
+    pub(super) fn unsupported(&mut self, field: &str, value: impl fmt::Display, fix: impl Into<String>) {
         self.0.push(Problem { field: field.to_owned(), value: quoted(&value), fix: fix.into(), reason: UNSUPPORTED });
     }
 
@@ -144,7 +138,7 @@ pub fn resolve(policy: &ScalingPolicy) -> Result<Resolved, InvalidSpec> {
     let mut problems = Problems::default();
     let target = target_ref(&spec.scale_target_ref, &mut problems);
     bounds(policy, &mut problems);
-    let (metrics, queries) = metrics(&spec.metrics, &mut problems);
+    let (metrics, requests) = metrics(&spec.metrics, &mut problems);
     let behavior = spec.behavior.as_ref().and_then(|spec| behavior(spec, &mut problems));
     problems.range("spec.pollingPeriodSeconds", spec.polling_period_seconds, 1..=MAX_POLLING_PERIOD_SECONDS);
     let mode = mode(policy, &mut problems);
@@ -160,7 +154,7 @@ pub fn resolve(policy: &ScalingPolicy) -> Result<Resolved, InvalidSpec> {
         mode,
         settings: Settings::default(),
     };
-    Ok(Resolved { policy, queries, target, polling_period_seconds: spec.polling_period_seconds })
+    Ok(Resolved { policy, requests, target, polling_period_seconds: spec.polling_period_seconds })
 }
 
 fn target_ref(spec: &ScaleTargetRef, problems: &mut Problems) -> TargetRef {
@@ -198,124 +192,6 @@ fn bounds(policy: &ScalingPolicy, problems: &mut Problems) {
     } else if spec.min_replicas > spec.max_replicas {
         let fix = format!("is more than maxReplicas {}: lower minReplicas, or raise maxReplicas", spec.max_replicas);
         problems.invalid("spec.minReplicas", spec.min_replicas, fix);
-    }
-}
-
-fn metrics(specs: &[MetricSpec], problems: &mut Problems) -> (Vec<Metric>, Vec<MetricQuery>) {
-    if specs.is_empty() {
-        let fix =
-            "is empty, and the CPU metric that HPA then takes is not supported yet: add a metric of type Prometheus";
-        problems.unsupported("spec.metrics", "", fix);
-    }
-    if specs.len() > MAX_METRICS {
-        problems.invalid("spec.metrics", specs.len(), format!("metrics are too many: keep at most {MAX_METRICS}"));
-    }
-    let mut first_use: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut metrics, mut queries) = (Vec::new(), Vec::new());
-    for (index, spec) in specs.iter().enumerate().take(MAX_METRICS) {
-        let path = format!("spec.metrics[{index}]");
-        let name = metric_name(spec, index);
-        if let Some(other) = first_use.get(&name) {
-            let fix = format!("is also the name of spec.metrics[{other}]: rename one of the two");
-            problems.invalid(&format!("{path}.name"), &name, fix);
-        } else if name.is_empty() {
-            problems.invalid(&format!("{path}.name"), "", "is empty: write a name, or leave the field out");
-        }
-        if spec.kind != MetricKind::Prometheus {
-            problems.unsupported(
-                &format!("{path}.type"),
-                spec.kind.as_str(),
-                "is not supported yet: use type Prometheus",
-            );
-        } else if let Some(prometheus) = &spec.prometheus {
-            let path = format!("{path}.prometheus");
-            if let Some(target) = target(&prometheus.target, &format!("{path}.target"), problems) {
-                metrics.push(Metric { name: name.as_str().into(), kind: engine::MetricKind::Prometheus, target });
-            }
-            queries.push(query(prometheus, &path, problems));
-        } else {
-            problems.invalid(&format!("{path}.prometheus"), "", "is missing: type Prometheus needs it");
-        }
-        first_use.entry(name).or_insert(index);
-    }
-    (metrics, queries)
-}
-
-/// The name of the metric at `index`: its own, or its type and position.
-fn metric_name(spec: &MetricSpec, index: usize) -> String {
-    spec.name.clone().unwrap_or_else(|| format!("{}-{index}", spec.kind.block()))
-}
-
-fn query(spec: &PrometheusMetric, path: &str, problems: &mut Problems) -> MetricQuery {
-    if spec.query.trim().is_empty() {
-        problems.invalid(&format!("{path}.query"), "", "is empty: write a PromQL query");
-    } else if spec.query.chars().count() > MAX_QUERY_LENGTH {
-        let fix = format!("is longer than {MAX_QUERY_LENGTH} characters: move it into a recording rule and query that");
-        problems.invalid(&format!("{path}.query"), &spec.query, fix);
-    }
-    if spec.series == SeriesSpec::Unknown {
-        problems.invalid(
-            &format!("{path}.series"),
-            "",
-            "is a word that this Flyball does not know: write Sum or ExactlyOne",
-        );
-    }
-    if let Some(seconds) = spec.max_sample_age_seconds {
-        problems.range(&format!("{path}.maxSampleAgeSeconds"), seconds, 1..=MAX_SAMPLE_AGE_SECONDS);
-    }
-    MetricQuery {
-        promql: Arc::from(spec.query.as_str()),
-        series: match spec.series {
-            SeriesSpec::Sum | SeriesSpec::Unknown => SeriesRule::Sum,
-            SeriesSpec::ExactlyOne => SeriesRule::ExactlyOne,
-        },
-        max_sample_age_seconds: spec.max_sample_age_seconds,
-    }
-}
-
-fn target(spec: &MetricTarget, path: &str, problems: &mut Problems) -> Option<Target> {
-    let (field, quantity, make): (_, _, fn(_) -> _) = match spec.kind {
-        TargetKind::Value => ("value", &spec.value, Target::Value),
-        TargetKind::AverageValue => ("averageValue", &spec.average_value, Target::AverageValue),
-        TargetKind::Utilization => {
-            let fix = "is not supported for Prometheus yet: use Value with a query that yields the percentage, or AverageValue";
-            problems.unsupported(&format!("{path}.type"), "Utilization", fix);
-            return None;
-        }
-        TargetKind::Unknown => {
-            let fix = "is a word that this Flyball does not know: write Value or AverageValue";
-            problems.invalid(&format!("{path}.type"), "", fix);
-            return None;
-        }
-    };
-    let path = format!("{path}.{field}");
-    let Some(quantity) = quantity else {
-        problems.invalid(&path, "", format!("is missing: target type {} needs it", field_type(spec.kind)));
-        return None;
-    };
-    above_zero(quantity, &path, problems).map(make)
-}
-
-const fn field_type(kind: TargetKind) -> &'static str {
-    match kind {
-        TargetKind::Utilization => "Utilization",
-        TargetKind::Value => "Value",
-        TargetKind::AverageValue => "AverageValue",
-        TargetKind::Unknown => "Unknown",
-    }
-}
-
-fn above_zero(quantity: &Quantity, path: &str, problems: &mut Problems) -> Option<crate::engine::Milli> {
-    match quantity.to_milli() {
-        Ok(value) if value.get() > 0 => Some(value),
-        Ok(_) => {
-            problems.invalid(path, &quantity.0, "must be greater than 0: for example 100 or 500m");
-            None
-        }
-        Err(error) => {
-            problems.invalid(path, &quantity.0, error.to_string());
-            None
-        }
     }
 }
 

@@ -130,7 +130,7 @@ pub struct ScalingPolicySpec {
     /// Most replicas that the workload is given. No default; 1 to 10000, at least minReplicas.
     #[schemars(range(min = 1, max = MAX_REPLICAS))]
     pub max_replicas: i32,
-    /// The metrics that decide: each proposes a number of replicas, and the highest wins. No default yet; at least one Prometheus metric is needed until the CPU metric that HPA falls back to is supported, and at most 16.
+    /// The metrics that decide: each proposes a number of replicas, and the highest wins. Default: cpu at 80 percent of what the pods request, as in HPA; at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_METRICS))]
     #[x_kube(merge_strategy = ListMerge::Atomic, validation = rules::metric_names_unique())]

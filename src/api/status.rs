@@ -129,12 +129,12 @@ pub struct MetricProposal {
     /// The name of the metric.
     #[schemars(length(max = MAX_WORD_LENGTH))]
     pub name: String,
-    /// Value or AverageValue.
+    /// Value, AverageValue or Utilization.
     #[schemars(length(max = MAX_WORD_LENGTH))]
     pub target_type: String,
     /// The target.
     pub target: Quantity,
-    /// The value that was read, over all series; absent where there was none.
+    /// The value that was read, over all series; for metrics with a value per pod, the average of the pods that count, in percent of their requests where the target is a Utilization. Absent where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Quantity>,
     /// Value over target, with two decimals.
@@ -151,6 +151,9 @@ pub struct MetricProposal {
     /// The number of series that were summed, where more than one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<i32>,
+    /// How the pods counted, for metrics with a value per pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods: Option<PodCounts>,
     /// Why there was no value, or not all of it: EmptyResult, NotFinite, StaleSample, Timeout and so on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_WORD_LENGTH))]
@@ -159,6 +162,20 @@ pub struct MetricProposal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_MESSAGE_LENGTH))]
     pub message: Option<String>,
+}
+
+/// How the pods of a workload counted for a metric with a value per pod, as in HPA.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodCounts {
+    /// Pods that count with their sample.
+    pub ready: i32,
+    /// Pods that do not take load yet: they count as idle, and only when growing.
+    pub unready: i32,
+    /// Pods that ought to have a sample and have none: they count against any change.
+    pub missing: i32,
+    /// Pods that are going or gone.
+    pub ignored: i32,
 }
 
 /// A stabilization window that held a recommendation back.

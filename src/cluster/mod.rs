@@ -1,16 +1,18 @@
-//! What Kubernetes is to us: kinds and their `/scale`, thin watches of workloads, status and events. Owns every request to the API
+//! What Kubernetes is to us: kinds and their `/scale`, thin watches of workloads and pods, status and events. Owns every request to the API
 //! server; must not decide anything.
 
 pub mod client;
 pub mod error;
 pub mod events;
 pub mod kinds;
+pub mod pods;
 pub mod rivals;
 pub mod scale;
 pub mod status;
 pub mod workloads;
 
 pub use error::ClusterError;
+pub use pods::Pods;
 pub use scale::{Scales, SeenScale};
 
 use std::time::Duration;

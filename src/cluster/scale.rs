@@ -1,6 +1,8 @@
 //! The size of a workload: read from a thin watch where there is one, else by GET on `/scale`; written by PUT on `/scale` with the
 //! version that the decision saw. Never writes the workload itself.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::autoscaling::v1::{Scale, ScaleSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
@@ -22,6 +24,8 @@ pub struct SeenScale {
     pub resource_version: String,
     /// The workload's uid: `kubectl describe` shows only events that carry it.
     pub uid: Option<String>,
+    /// Which pods are the workload's, in the notation of label selectors; `None` where its kind does not tell.
+    pub selector: Option<Arc<str>>,
 }
 
 /// Reads and writes sizes.
@@ -105,7 +109,12 @@ fn seen(scale: &Scale, ready: Option<i32>) -> Result<SeenScale, ClusterError> {
         // Without a version a write could overwrite anything, so there is nothing to act on.
         return Err(ClusterError::Refused { code: 200, message: "the scale carries no resourceVersion".into() });
     };
-    Ok(SeenScale { replicas: Replicas { spec: spec.max(0), ready }, resource_version, uid: scale.metadata.uid.clone() })
+    Ok(SeenScale {
+        replicas: Replicas { spec: spec.max(0), ready },
+        resource_version,
+        uid: scale.metadata.uid.clone(),
+        selector: scale.status.as_ref().and_then(|status| status.selector.as_deref()).map(Arc::from),
+    })
 }
 
 fn named(error: ClusterError, target: &TargetRef) -> ClusterError {

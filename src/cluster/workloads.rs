@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::SeenScale;
 use crate::api::TargetRef;
+use crate::api::metrics::Selector;
 use crate::engine::Replicas;
 
 /// Kinds whose `/scale` is `spec.replicas` of the object itself, and whose status tells ready replicas. Everything else is read by GET.
@@ -168,6 +169,7 @@ struct ThinWorkload {
 #[derive(Debug, Clone, Deserialize)]
 struct ThinSpec {
     replicas: Option<i32>,
+    selector: Option<Selector>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -187,7 +189,9 @@ impl ThinWorkload {
             Some(status.ready_replicas.unwrap_or(0))
         });
         let resource_version = self.metadata.resource_version.clone()?;
-        Some((key, SeenScale { replicas: Replicas { spec, ready }, resource_version, uid: self.metadata.uid.clone() }))
+        let selector = self.spec.as_ref().and_then(|spec| spec.selector.as_ref()?.to_notation().ok());
+        let replicas = Replicas { spec, ready };
+        Some((key, SeenScale { replicas, resource_version, uid: self.metadata.uid.clone(), selector }))
     }
 }
 

@@ -25,11 +25,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::ScalingPolicy;
 use crate::clock::Clock;
-use crate::cluster::Scales;
 use crate::cluster::client::Clients;
 use crate::cluster::events::Events;
 use crate::cluster::rivals::Rivals;
+use crate::cluster::{Pods, Scales};
 use crate::sources::MetricSource;
+use crate::sources::kubernetes::MetricsApis;
 use crate::telemetry::http::Health;
 use crate::telemetry::{Metrics, PolicyKey};
 use claims::Claims;
@@ -52,8 +53,12 @@ pub struct Context<M, C> {
     pub client: Client,
     /// Sizes of workloads.
     pub scales: Scales,
-    /// Where metrics come from.
+    /// The pods of workloads, for metrics with a value per pod.
+    pub pods: Pods,
+    /// Where metrics of type Prometheus come from.
     pub source: M,
+    /// Where the metrics of HPA's own types come from.
+    pub metrics_apis: MetricsApis,
     /// What time it is.
     pub clock: C,
     /// Own metrics.
@@ -111,6 +116,9 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
         let client = clients.writes.clone();
         let rivals = Rivals::start(clients.reads.clone(), settings.namespace.as_deref());
         let context = Context {
+            pods: Pods::new(clients.reads.clone(), settings.namespace.clone()),
+            // The client that repeats nothing: a pause of its own would eat the deadline, and the next pass asks again.
+            metrics_apis: MetricsApis::new(clients.writes.clone()),
             client,
             scales: Scales::new(clients, settings.namespace.clone()),
             source,

@@ -107,6 +107,8 @@ pub enum Absence {
     ContainerMissing,
     /// No sample belongs to a pod that requests anything.
     NoSampleMatches,
+    /// The workload tells no selector, or none that can be read: its pods are not known.
+    InvalidSelector,
 }
 
 impl Absence {
@@ -134,6 +136,7 @@ impl Absence {
             Self::RequestMissing => "RequestMissing",
             Self::ContainerMissing => "ContainerMissing",
             Self::NoSampleMatches => "NoSampleMatchesAPod",
+            Self::InvalidSelector => "InvalidSelector",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where observations come from. Owns the seam to a metric source; must not decide anything.
 
+pub mod kubernetes;
 pub mod prometheus;
 
 use std::future::Future;

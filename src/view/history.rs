@@ -145,7 +145,8 @@ impl Point {
         let value = deciding.and_then(|proposal| proposal.value.as_ref()).and_then(number);
         let target_total = deciding.and_then(|proposal| {
             let target = number(&proposal.target)?;
-            let per_replica = proposal.target_type == "AverageValue";
+            // What is averaged over pods already is held against the target itself.
+            let per_replica = proposal.target_type == "AverageValue" && proposal.pods.is_none();
             Some(if per_replica { target * f64::from(decision.current_replicas) } else { target })
         });
         let moved = matches!(decision.direction.as_str(), "Up" | "Down");

@@ -3,10 +3,11 @@
 use crate::api::conditions::{shortened, time};
 use crate::api::quantity::Quantity;
 use crate::api::status::{
-    LastDecision, MAX_STATUS_METRICS, MetricProposal, MetricStatus, MetricValue, RateLimitRecord, StabilizationHold,
+    LastDecision, MAX_STATUS_METRICS, MetricProposal, MetricStatus, MetricValue, PodCounts, RateLimitRecord,
+    StabilizationHold,
 };
 use crate::engine::{
-    Direction, LimitReason, MetricKind, Mode, Outcome, Policy, Proposal, Reading, Select, Target, Trace,
+    Direction, LimitReason, MetricKind, Mode, Outcome, PerPod, Policy, Proposal, Reading, Select, Target, Trace,
 };
 
 use super::sentence::{fraction, metric_name, rate_policy, sentence};
@@ -61,7 +62,7 @@ pub fn limited_by(trace: &Trace) -> Vec<&'static str> {
             if any(|reading| matches!(reading, Reading::Missing(_))) {
                 words.push("MetricUnavailable");
             }
-            if any(|reading| matches!(reading, Reading::Partial(..))) {
+            if any(|reading| !matches!(reading, Reading::Missing(_)) && reading.absent().is_some()) {
                 words.push("PartialData");
             }
         }
@@ -135,16 +136,30 @@ fn proposals(policy: &Policy, trace: &Trace) -> Vec<MetricProposal> {
             name: metric_name(policy, index).to_owned(),
             target_type: target_type.to_owned(),
             target: target.into(),
-            value: sample.map(|sample| Quantity::from(sample.value)),
+            value: match proposal.per_pod {
+                Some(_) => proposal.measured().map(Quantity::from),
+                None => sample.map(|sample| Quantity::from(sample.value)),
+            },
             ratio: proposal.ratio.map(|ratio| format!("{ratio:.2}")),
             tolerance: proposal.ratio.map(|_| fraction(proposal.tolerance)),
             replicas: proposal.replicas,
             series: sample.filter(|sample| sample.series > 1).map(|s| i32::try_from(s.series).unwrap_or(i32::MAX)),
+            pods: proposal.per_pod.map(pod_counts),
             reason: absent.map(|absent| absent.absence.reason().to_owned()),
             message: absent.map(|absent| shortened(absent.message.to_string())),
         }
     };
     trace.proposals.iter().take(MAX_STATUS_METRICS).enumerate().map(one).collect()
+}
+
+fn pod_counts(counts: PerPod) -> PodCounts {
+    let whole = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+    PodCounts {
+        ready: whole(counts.ready),
+        unready: whole(counts.unready),
+        missing: whole(counts.missing),
+        ignored: whole(counts.ignored),
+    }
 }
 
 const fn direction_of(trace: &Trace) -> &'static str {

@@ -2,8 +2,8 @@
 //! trace and computes none.
 
 use crate::engine::{
-    Direction, LimitReason, Milli, Mode, Outcome, Policy, Proposal, RateKind, RateLimit, RatePolicy, Reading, Target,
-    Trace,
+    Direction, LimitReason, Milli, Mode, Outcome, PerPod, Policy, Proposal, RateKind, RateLimit, RatePolicy, Reading,
+    Target, Trace,
 };
 
 /// Most metrics that the summary names; the rest is counted, as HPA's column does.
@@ -46,10 +46,16 @@ fn cause(policy: &Policy, trace: &Trace) -> String {
 }
 
 fn proposal_clause(name: &str, proposal: &Proposal, trace: &Trace) -> String {
-    let value = proposal.reading.sample().map_or_else(|| "without a value".to_owned(), |sample| short(sample.value));
+    let value = match (proposal.per_pod, proposal.target) {
+        (Some(counts), target) => pods_value(proposal, counts, target),
+        (None, _) => {
+            proposal.reading.sample().map_or_else(|| "without a value".to_owned(), |sample| short(sample.value))
+        }
+    };
     let target = match proposal.target {
         Target::Value(target) => short(target),
         Target::Utilization(percent) => format!("{percent} %"),
+        Target::AverageValue(target) if proposal.per_pod.is_some() => short(target),
         Target::AverageValue(target) => {
             format!("{} per replica at {}", short(target), replicas(trace.current_replicas))
         }
@@ -70,11 +76,28 @@ fn proposal_clause(name: &str, proposal: &Proposal, trace: &Trace) -> String {
     }
 }
 
+/// The average of the pods that count, and who does not count.
+fn pods_value(proposal: &Proposal, counts: PerPod, target: Target) -> String {
+    let average = proposal.measured().map_or_else(|| "without a value".to_owned(), short);
+    let unit = if matches!(target, Target::Utilization(_)) { " % of the requests" } else { "" };
+    let mut text = format!("{average}{unit} on average of {}", pods(counts.ready));
+    for (count, what) in [(counts.unready, "not ready"), (counts.missing, "without a sample")] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    text
+}
+
+fn pods(count: u32) -> String {
+    if count == 1 { "1 pod".to_owned() } else { format!("{count} pods") }
+}
+
 fn degradation(policy: &Policy, trace: &Trace) -> Option<String> {
     let Outcome::Valid { degraded: true, .. } = trace.outcome else { return None };
     let (index, absent) = first_absent(trace)?;
     let what = match trace.proposals.get(index).map(|proposal| &proposal.reading) {
-        Some(Reading::Partial(..)) => "is incomplete",
+        Some(Reading::Partial(..) | Reading::PerPod(_)) => "is incomplete",
         _ => "has no value",
     };
     Some(format!("{} {what} ({absent}), so nothing is lowered", metric_name(policy, index)))

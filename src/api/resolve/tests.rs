@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::engine::{Milli, RateKind, RatePolicy, Rules, Select};
+use crate::api::query::{DescribedObject, MetricQuery, NamedMetric, PodUsage, SeriesRule};
+use crate::engine::{self, Metric, Milli, RateKind, RatePolicy, Rules, Select, Target};
 
 fn manifest(spec: &Value) -> Value {
     let mut whole = json!({
@@ -53,7 +54,7 @@ fn defaults_are_those_of_hpa() {
         TargetRef { api_version: "apps/v1".into(), kind: "Deployment".into(), name: "web".into() }
     );
     let query = MetricQuery { promql: "sum(up)".into(), series: SeriesRule::Sum, max_sample_age_seconds: None };
-    assert_eq!(resolved.queries, vec![query]);
+    assert_eq!(resolved.requests, [MetricRequest::Prometheus(query)]);
 }
 
 #[test]
@@ -82,9 +83,13 @@ fn names_and_queries_align_with_metrics() {
     let names: Vec<_> = resolved.policy.metrics.iter().map(|metric| metric.name.to_string()).collect();
     assert_eq!(names, ["depth", "prometheus-1"]);
     assert_eq!(resolved.policy.metrics[0].target, Target::Value(Milli::new(5000)));
-    assert_eq!(resolved.queries[0].series, SeriesRule::ExactlyOne);
-    assert_eq!(resolved.queries[0].max_sample_age_seconds, Some(60));
-    assert_eq!(resolved.queries[1].series, SeriesRule::Sum);
+    let query = |index: usize| match &resolved.requests[index] {
+        MetricRequest::Prometheus(query) => query,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(query(0).series, SeriesRule::ExactlyOne);
+    assert_eq!(query(0).max_sample_age_seconds, Some(60));
+    assert_eq!(query(1).series, SeriesRule::Sum);
 }
 
 #[test]
@@ -106,9 +111,26 @@ fn each_mistake_names_field_value_and_mend() {
             json!({"pollingPeriodSeconds": 0}),
             "spec.pollingPeriodSeconds: 0 is not within 1 to 3600: choose a number within",
         ),
+        (json!({"metrics": [{"type": "Resource"}]}), "spec.metrics[0].resource: is missing: type Resource needs it"),
         (
-            json!({"metrics": []}),
-            "spec.metrics: is empty, and the CPU metric that HPA then takes is not supported yet: add a metric of type Prometheus",
+            json!({"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization"}}}]}),
+            "spec.metrics[0].resource.target.averageUtilization: is missing: write it, or averageValue",
+        ),
+        (
+            json!({"metrics": [{"type": "External", "external": {
+                "metric": {"name": "a/b"}, "target": {"type": "Value", "value": "1"},
+            }}]}),
+            "spec.metrics[0].external.metric.name: a/b cannot stand in a path: write a name without / and %",
+        ),
+        (
+            json!({"metrics": [{"type": "External", "external": {
+                "metric": {"name": "a", "selector": {"matchLabels": {"b": "c,d"}}}, "target": {"type": "Value", "value": "1"},
+            }}]}),
+            "spec.metrics[0].external.metric.selector: \"c,d\" is no requirement on a label such as app=web, tier in (a, b) or !canary",
+        ),
+        (
+            json!({"metrics": [{"type": "Pods", "pods": {"metric": {"name": "a"}, "target": {"type": "Value", "value": "1"}}}]}),
+            "spec.metrics[0].pods.target.averageValue: is missing: target type AverageValue needs it",
         ),
         (
             json!({"metrics": [{"type": "Prometheus"}]}),
@@ -155,18 +177,91 @@ fn each_mistake_names_field_value_and_mend() {
 
 #[test]
 fn all_mistakes_are_told_at_once() {
-    let error = resolve_spec(&json!({"minReplicas": 0, "maxReplicas": 0, "pollingPeriodSeconds": -5, "metrics": []}))
-        .unwrap_err();
+    let error = resolve_spec(
+        &json!({"minReplicas": 0, "maxReplicas": 0, "pollingPeriodSeconds": -5, "metrics": [{"type": "Pods"}]}),
+    )
+    .unwrap_err();
     let fields: Vec<_> = error.problems.iter().map(|problem| problem.field.as_str()).collect();
-    assert_eq!(fields, ["spec.maxReplicas", "spec.minReplicas", "spec.metrics", "spec.pollingPeriodSeconds"]);
+    assert_eq!(fields, ["spec.maxReplicas", "spec.minReplicas", "spec.metrics[0].pods", "spec.pollingPeriodSeconds"]);
     assert_eq!(error.reason(), "InvalidSpec");
 }
 
+/// One metric of HPA's own types, resolved.
+fn resolve_metric(metric: &Value) -> (engine::MetricKind, Target, MetricRequest) {
+    let mut resolved = resolve_spec(&json!({"metrics": [metric]})).unwrap();
+    let metric = resolved.policy.metrics.remove(0);
+    (metric.kind, metric.target, resolved.requests.remove(0))
+}
+
+fn named(name: &str, selector: &str) -> NamedMetric {
+    NamedMetric { name: name.into(), selector: selector.into() }
+}
+
 #[test]
-fn the_types_of_hpa_are_refused_by_name() {
-    let cpu = json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}});
-    let error = resolve_spec(&json!({"metrics": [metric(&json!({"type": "Value", "value": 1})), cpu]})).unwrap_err();
-    assert_eq!(error.to_string(), "spec.metrics[1].type: Resource is not supported yet: use type Prometheus");
+fn no_metrics_at_all_are_cpu_at_80_percent() {
+    let resolved = resolve_spec(&json!({"metrics": []})).unwrap();
+    let kind = engine::MetricKind::Resource { resource: "cpu".into(), container: None };
+    assert_eq!(resolved.policy.metrics, [Metric { name: "cpu".into(), kind, target: Target::Utilization(80) }]);
+    assert_eq!(resolved.requests, [MetricRequest::PodUsage(PodUsage { resource: "cpu".into(), container: None })]);
+}
+
+#[test]
+fn usage_prefers_the_average_value_as_hpa_does() {
+    let metric = |target: &Value| json!({"type": "Resource", "resource": {"name": "memory", "target": target}});
+    let (kind, target, _) = resolve_metric(&metric(&json!({"type": "Utilization", "averageUtilization": 70})));
+    assert_eq!(kind, engine::MetricKind::Resource { resource: "memory".into(), container: None });
+    assert_eq!(target, Target::Utilization(70));
+    let both = json!({"type": "Utilization", "averageUtilization": 70, "averageValue": "1Ki"});
+    assert_eq!(resolve_metric(&metric(&both)).1, Target::AverageValue(Milli::new(1_024_000)));
+    let container = json!({"type": "ContainerResource", "containerResource": {
+        "name": "cpu", "container": "main", "target": {"type": "AverageValue", "averageValue": "500m"},
+    }});
+    let usage = PodUsage { resource: "cpu".into(), container: Some("main".into()) };
+    let kind = engine::MetricKind::Resource { resource: "cpu".into(), container: Some("main".into()) };
+    let target = Target::AverageValue(Milli::new(500));
+    assert_eq!(resolve_metric(&container), (kind, target, MetricRequest::PodUsage(usage)));
+}
+
+#[test]
+fn custom_and_external_metrics_name_what_they_ask() {
+    let pods = json!({"type": "Pods", "pods": {
+        "metric": {"name": "qps", "selector": {"matchExpressions": [{"key": "verb", "operator": "In", "values": ["POST", "GET"]}]}},
+        "target": {"type": "AverageValue", "averageValue": "1k"},
+    }});
+    let target = Target::AverageValue(Milli::new(1_000_000));
+    let request = MetricRequest::PodMetric(named("qps", "verb in (GET,POST)"));
+    assert_eq!(resolve_metric(&pods), (engine::MetricKind::Pods, target, request));
+    let object = |target: &Value| {
+        json!({"type": "Object", "object": {
+            "describedObject": {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "main"},
+            "metric": {"name": "hits"}, "target": target,
+        }})
+    };
+    let described =
+        DescribedObject { api_version: "networking.k8s.io/v1".into(), kind: "Ingress".into(), name: "main".into() };
+    let request = MetricRequest::Object(described, named("hits", ""));
+    let both = |kind: &str| object(&json!({"type": kind, "value": "2", "averageValue": "3"}));
+    let (value, average) = (Target::Value(Milli::new(2_000)), Target::AverageValue(Milli::new(3_000)));
+    assert_eq!(resolve_metric(&both("Value")), (engine::MetricKind::Object, value, request.clone()));
+    assert_eq!(resolve_metric(&both("AverageValue")), (engine::MetricKind::Object, average, request));
+    let external = |target: &Value| {
+        json!({"type": "External", "external": {
+            "metric": {"name": "queue", "selector": {"matchLabels": {"q": "a"}}}, "target": target,
+        }})
+    };
+    let request = MetricRequest::External(named("queue", "q=a"));
+    let only_value = external(&json!({"type": "Value", "value": "2"}));
+    assert_eq!(resolve_metric(&only_value), (engine::MetricKind::External, value, request));
+    assert_eq!(resolve_metric(&external(&json!({"type": "Value", "value": "2", "averageValue": "3"}))).1, average);
+}
+
+#[test]
+fn a_type_of_a_newer_version_is_refused() {
+    let error = resolve_spec(&json!({"metrics": [{"type": "Kafka"}]})).unwrap_err();
+    assert!(
+        error.to_string().starts_with("spec.metrics[0].type: is a word that this Flyball does not know"),
+        "{error}"
+    );
     assert_eq!(error.reason(), "UnsupportedMetricType");
 }
 

@@ -1,7 +1,7 @@
 //! The steps of a published decision in words. Folds the recorded bounds over the recorded recommendation; where a record is absent the
 //! step did not happen and is not told.
 
-use crate::api::status::{LastDecision, MetricProposal, RateLimitRecord};
+use crate::api::status::{LastDecision, MetricProposal, PodCounts, RateLimitRecord};
 
 use super::super::text::{plain, safe, sentence, time_of_day};
 use super::{Step, Subject, Tone};
@@ -35,8 +35,13 @@ fn metric(decision: &LastDecision, proposal: &MetricProposal) -> Step {
         let text = format!("{name}: no value{why}: {message}");
         return Step { text, tag: None, number: proposal.replicas, tone: Tone::Bad };
     };
-    let per = if proposal.target_type == "AverageValue" { " per replica" } else { "" };
-    let mut text = format!("{name}: {} against a target of {}{per}", plain(value), plain(&proposal.target));
+    let (unit, per) = match proposal.target_type.as_str() {
+        "Utilization" => (" %", " %"),
+        "AverageValue" if proposal.pods.is_some() => ("", " per pod"),
+        "AverageValue" => ("", " per replica"),
+        _ => ("", ""),
+    };
+    let mut text = format!("{name}: {}{unit} against a target of {}{per}", plain(value), plain(&proposal.target));
     if let Some(ratio) = &proposal.ratio {
         text.push_str(&format!(", ratio {}", safe(ratio)));
     }
@@ -46,12 +51,30 @@ fn metric(decision: &LastDecision, proposal: &MetricProposal) -> Step {
     if let Some(series) = proposal.series {
         text.push_str(&format!(", sum of {series} series"));
     }
+    if let Some(pods) = &proposal.pods {
+        text.push_str(&counted(pods));
+    }
     let partial = proposal.reason.is_some();
     if partial {
         text.push_str(&format!(". Incomplete{why}, so it may raise but never lower: {message}"));
     }
     let tone = if partial { Tone::Bad } else { Tone::Plain };
     Step { text, tag: None, number: proposal.replicas, tone }
+}
+
+/// How the pods counted.
+fn counted(pods: &PodCounts) -> String {
+    let mut text = format!(
+        ", {} of {} pods count",
+        pods.ready,
+        pods.ready.saturating_add(pods.unready).saturating_add(pods.missing).saturating_add(pods.ignored)
+    );
+    for (count, what) in [(pods.unready, "not ready"), (pods.missing, "without a sample"), (pods.ignored, "ending")] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    text
 }
 
 /// The tolerance in percent where it kept this metric at the present size. The published ratio has two decimals, hence the half.

@@ -21,6 +21,7 @@ pub(crate) fn proposal(name: &str, value: Option<&str>, replicas: Option<i32>) -
         tolerance: Some("0.1".into()),
         replicas,
         series: None,
+        pods: None,
         reason: None,
         message: None,
     }
