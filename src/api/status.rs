@@ -71,9 +71,12 @@ pub struct MetricValue {
     /// The value of the whole workload (target type Value).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Quantity>,
-    /// The value per replica (target type AverageValue).
+    /// The value per replica (target type AverageValue), or per pod (Utilization).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average_value: Option<Quantity>,
+    /// Usage in percent of what the pods request (target type Utilization).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_utilization: Option<i32>,
 }
 
 /// One decision, step by step: the same numbers that decided, none of them computed again.

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::api::conditions::STALLED;
 use crate::api::quantity::Quantity;
-use crate::api::status::{LastDecision, MetricStatus, MetricValue, ScalingPolicyStatus};
+use crate::api::status::{LastDecision, MetricProposal, MetricStatus, MetricValue, ScalingPolicyStatus};
 
 /// A value that moved by more than its target divided by this is news.
 const NEWS_DIVISOR: i128 = 10;
@@ -47,8 +47,10 @@ fn same_words(old: &str, new: &str, digits_count: bool) -> bool {
 
 fn decisions_differ(old: &LastDecision, new: &LastDecision) -> bool {
     let proposals = |decision: &LastDecision| -> Vec<_> {
-        let one = |p: &crate::api::status::MetricProposal| {
-            (p.name.clone(), p.target_type.clone(), p.target.clone(), p.reason.clone(), p.value.is_some())
+        let one = |p: &MetricProposal| {
+            // Whether all pods count is news; how many do not moves with every rollout.
+            let all_count = p.pods.as_ref().map(|pods| (pods.unready == 0, pods.missing == 0));
+            (p.name.clone(), p.target_type.clone(), p.target.clone(), p.reason.clone(), p.value.is_some(), all_count)
         };
         decision.proposals.iter().map(one).collect()
     };
@@ -79,7 +81,11 @@ fn metrics_differ(old: &ScalingPolicyStatus, new: &ScalingPolicyStatus) -> bool 
 }
 
 fn thousandths(metric: &MetricStatus) -> Option<i128> {
-    let MetricValue { value, average_value } = metric.current.as_ref()?;
+    let MetricValue { value, average_value, average_utilization } = metric.current.as_ref()?;
+    // In the unit of the target, against which a move is measured.
+    if let Some(percent) = average_utilization {
+        return Some(i128::from(*percent) * 1000);
+    }
     quantity(value.as_ref().or(average_value.as_ref())?)
 }
 

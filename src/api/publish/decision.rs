@@ -99,11 +99,14 @@ pub(super) fn current_metrics(policy: &Policy, trace: &Trace) -> Vec<MetricStatu
                 _ => reported.into(),
             };
             match (proposal.target, proposal.per_pod) {
-                (Target::AverageValue(_), _) | (_, Some(_)) => {
-                    MetricValue { value: None, average_value: Some(quantity) }
-                }
+                (Target::AverageValue(_), _) => MetricValue { average_value: Some(quantity), ..MetricValue::default() },
+                (_, Some(counts)) => MetricValue {
+                    average_value: Some(quantity),
+                    average_utilization: counts.utilization_percent,
+                    ..MetricValue::default()
+                },
                 (Target::Value(_) | Target::Utilization(_), None) => {
-                    MetricValue { value: Some(quantity), average_value: None }
+                    MetricValue { value: Some(quantity), ..MetricValue::default() }
                 }
             }
         }),

@@ -111,27 +111,6 @@ fn each_mistake_names_field_value_and_mend() {
             json!({"pollingPeriodSeconds": 0}),
             "spec.pollingPeriodSeconds: 0 is not within 1 to 3600: choose a number within",
         ),
-        (json!({"metrics": [{"type": "Resource"}]}), "spec.metrics[0].resource: is missing: type Resource needs it"),
-        (
-            json!({"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization"}}}]}),
-            "spec.metrics[0].resource.target.averageUtilization: is missing: write it, or averageValue",
-        ),
-        (
-            json!({"metrics": [{"type": "External", "external": {
-                "metric": {"name": "a/b"}, "target": {"type": "Value", "value": "1"},
-            }}]}),
-            "spec.metrics[0].external.metric.name: a/b cannot stand in a path: write a name without / and %",
-        ),
-        (
-            json!({"metrics": [{"type": "External", "external": {
-                "metric": {"name": "a", "selector": {"matchLabels": {"b": "c,d"}}}, "target": {"type": "Value", "value": "1"},
-            }}]}),
-            "spec.metrics[0].external.metric.selector: \"c,d\" is no requirement on a label such as app=web, tier in (a, b) or !canary",
-        ),
-        (
-            json!({"metrics": [{"type": "Pods", "pods": {"metric": {"name": "a"}, "target": {"type": "Value", "value": "1"}}}]}),
-            "spec.metrics[0].pods.target.averageValue: is missing: target type AverageValue needs it",
-        ),
         (
             json!({"metrics": [{"type": "Prometheus"}]}),
             "spec.metrics[0].prometheus: is missing: type Prometheus needs it",
@@ -168,6 +147,36 @@ fn each_mistake_names_field_value_and_mend() {
         (
             up(json!({"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1801}]})),
             "spec.behavior.scaleUp.policies[0].periodSeconds: 1801 is too large: give 1800 or less",
+        ),
+    ];
+    for (spec, expected) in cases {
+        assert_eq!(resolve_spec(&spec).unwrap_err().to_string(), expected, "{spec}");
+    }
+}
+
+#[test]
+fn each_mistake_in_a_metric_of_hpa_names_field_value_and_mend() {
+    let cases: Vec<(Value, &str)> = vec![
+        (json!({"metrics": [{"type": "Resource"}]}), "spec.metrics[0].resource: is missing: type Resource needs it"),
+        (
+            json!({"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization"}}}]}),
+            "spec.metrics[0].resource.target.averageUtilization: is missing: write it, or averageValue",
+        ),
+        (
+            json!({"metrics": [{"type": "External", "external": {
+                "metric": {"name": "a/b"}, "target": {"type": "Value", "value": "1"},
+            }}]}),
+            "spec.metrics[0].external.metric.name: a/b cannot stand in a path: write a name without / and %",
+        ),
+        (
+            json!({"metrics": [{"type": "External", "external": {
+                "metric": {"name": "a", "selector": {"matchLabels": {"b": "c,d"}}}, "target": {"type": "Value", "value": "1"},
+            }}]}),
+            "spec.metrics[0].external.metric.selector: \"c,d\" is no requirement on a label such as app=web, tier in (a, b) or !canary",
+        ),
+        (
+            json!({"metrics": [{"type": "Pods", "pods": {"metric": {"name": "a"}, "target": {"type": "Value", "value": "1"}}}]}),
+            "spec.metrics[0].pods.target.averageValue: is missing: target type AverageValue needs it",
         ),
     ];
     for (spec, expected) in cases {

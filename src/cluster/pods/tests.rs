@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::engine::{Milli, Phase, ReadyStatus, Timestamp};
 
-fn thin(name: &str, owner: &str, status: Value) -> ThinPod {
+fn thin(name: &str, owner: &str, status: &Value) -> ThinPod {
     serde_json::from_value(json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
@@ -37,7 +37,7 @@ fn select(index: &Index, selector: &str) -> Vec<String> {
 
 #[test]
 fn a_pod_is_reduced_to_what_counts() {
-    let (namespace, labels, pod) = thin("web-1", "a", running()).into_parts().unwrap();
+    let (namespace, labels, pod) = thin("web-1", "a", &running()).into_parts().unwrap();
     assert_eq!((namespace.as_str(), label(&labels, "tier"), label(&labels, "x")), ("shop", Some("front"), None));
     assert_eq!((&*pod.name, pod.phase, pod.deleting), ("web-1", Phase::Running, false));
     let started = Timestamp::from_millis(1_767_225_600_000);
@@ -49,7 +49,7 @@ fn a_pod_is_reduced_to_what_counts() {
     assert_eq!(resources.containers[0].requests.get("memory"), Some(Milli::new(1_024_000)));
     assert!(resources.init_containers[0].restart_always && resources.pod_requests.is_empty());
     assert_eq!(resources.overhead.get("cpu"), Some(Milli::new(5)));
-    let (_, _, fresh) = thin("web-2", "a", json!({})).into_parts().unwrap();
+    let (_, _, fresh) = thin("web-2", "a", &json!({})).into_parts().unwrap();
     assert_eq!((fresh.phase, fresh.ready, fresh.started), (Phase::Pending, None, None));
 }
 
@@ -58,7 +58,7 @@ fn nothing_is_known_before_the_first_list_is_whole() {
     let mut index = Index::default();
     let test = LabelTest::parse("app=web").unwrap();
     index.apply(watcher::Event::Init);
-    index.apply(watcher::Event::InitApply(thin("web-1", "a", running())));
+    index.apply(watcher::Event::InitApply(thin("web-1", "a", &running())));
     assert_eq!(index.select("shop", &test).unwrap_err().absence, Absence::Unavailable);
     index.apply(watcher::Event::InitDone);
     assert_eq!(select(&index, "app=web"), ["web-1"]);
@@ -70,17 +70,17 @@ fn pods_come_go_and_share_their_template() {
     let mut index = Index::default();
     index.apply(watcher::Event::InitDone);
     for (name, owner) in [("b", "one"), ("a", "one"), ("c", "two")] {
-        index.apply(watcher::Event::Apply(thin(name, owner, running())));
+        index.apply(watcher::Event::Apply(thin(name, owner, &running())));
     }
     assert_eq!(select(&index, "app in (web)"), ["a", "b", "c"]);
     let pods = index.select("shop", &LabelTest::parse("app").unwrap()).unwrap();
     assert!(Arc::ptr_eq(&pods[0].resources, &pods[1].resources));
     assert!(!Arc::ptr_eq(&pods[0].resources, &pods[2].resources));
-    index.apply(watcher::Event::Delete(thin("b", "one", running())));
+    index.apply(watcher::Event::Delete(thin("b", "one", &running())));
     assert_eq!(select(&index, "app"), ["a", "c"]);
     // A new list replaces what it does not name.
     index.apply(watcher::Event::Init);
-    index.apply(watcher::Event::InitApply(thin("d", "two", running())));
+    index.apply(watcher::Event::InitApply(thin("d", "two", &running())));
     assert_eq!(select(&index, "app"), ["a", "c"], "the old list holds until the new one is whole");
     index.apply(watcher::Event::InitDone);
     assert_eq!(select(&index, "app"), ["d"]);
@@ -90,7 +90,7 @@ fn pods_come_go_and_share_their_template() {
 async fn a_watch_that_fails_is_believed_for_a_minute() {
     let mut index = Index::default();
     index.apply(watcher::Event::InitDone);
-    index.apply(watcher::Event::Apply(thin("a", "one", running())));
+    index.apply(watcher::Event::Apply(thin("a", "one", &running())));
     index.failing = Some((Instant::now(), "pods is forbidden".into()));
     tokio::time::advance(BELIEVED_FOR).await;
     assert_eq!(select(&index, "app"), ["a"]);

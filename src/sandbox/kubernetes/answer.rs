@@ -83,7 +83,7 @@ pub(super) fn answer(kubernetes: &Kubernetes, parts: &Parts, body: &[u8]) -> Res
             return Ok(response);
         }
         Route::Groups { core: true, .. } => Some(discovery::core_versions()),
-        Route::Groups { core: false, .. } => Some(discovery::group_list()),
+        Route::Groups { core: false, .. } => Some(kubernetes.group_list()),
         Route::Group(name) => discovery::group(&name),
         Route::Resources { group, version } => discovery::resource_list(&group, &version),
         Route::Version => Some(json!({"major": "1", "minor": "36", "gitVersion": "v1.36.3+flyball-sandbox"})),

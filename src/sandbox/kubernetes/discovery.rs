@@ -27,9 +27,10 @@ pub(super) fn core_versions() -> Value {
     json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
 }
 
-/// `/apis`: the named groups.
-pub(super) fn group_list() -> Value {
-    let groups: Vec<Value> = groups().into_iter().filter(|(group, _)| !group.is_empty()).map(group_entry).collect();
+/// `/apis`: the named groups, and those that others serve.
+pub(super) fn group_list(aggregated: impl Iterator<Item = Value>) -> Value {
+    let own = groups().into_iter().filter(|(group, _)| !group.is_empty()).map(group_entry);
+    let groups: Vec<Value> = own.chain(aggregated).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 

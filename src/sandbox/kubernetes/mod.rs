@@ -4,6 +4,7 @@
 //! Not modelled: `metadata.managedFields` is kept inside and not shown, finalizers, owner references and their garbage collection,
 //! strategic merge (a strategic patch is taken as a merge patch), JSON patches.
 
+mod aggregated;
 mod answer;
 mod discovery;
 mod event;
@@ -31,6 +32,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Value, json};
 
+pub use aggregated::{Asked, Handler};
 use answer::Form;
 pub use failure::Failure;
 use fields::Manager;
@@ -61,6 +63,7 @@ struct Inner {
     changed: tokio::sync::watch::Sender<u64>,
     requests: Mutex<BTreeMap<(String, String), u64>>,
     interceptor: Mutex<Option<Interceptor>>,
+    aggregated: Mutex<aggregated::Aggregated>,
 }
 
 impl Inner {
@@ -113,6 +116,7 @@ impl Kubernetes {
                 now: Box::new(move || clock.now()),
                 requests: Mutex::new(BTreeMap::new()),
                 interceptor: Mutex::new(None),
+                aggregated: Mutex::default(),
             }),
         };
         for name in ["default", "kube-system"] {
@@ -179,7 +183,12 @@ impl Kubernetes {
     /// Only where an [`Interceptor`] breaks the connection.
     pub async fn call(&self, request: Request<Bytes>) -> Result<Response<Body>, Disconnected> {
         let (parts, body) = request.into_parts();
-        if let Some(call) = answer::call_of(&parts) {
+        let found = self.inner.aggregated.lock().unwrap_or_else(PoisonError::into_inner).find(&parts);
+        let call = match &found {
+            Some((group, _, asked)) => Some(aggregated_call(group, asked)),
+            None => answer::call_of(&parts),
+        };
+        if let Some(call) = call {
             self.count(&call);
             match self.fault(&call) {
                 None => {}
@@ -188,7 +197,16 @@ impl Kubernetes {
                 Some(Fault::Disconnect) => return Err(Disconnected),
             }
         }
+        if let Some((_, handler, asked)) = found {
+            let answer = handler(&asked);
+            return Ok(answer.map_or_else(|refusal| answer::failure(&refusal), |body| answer::json_answer(200, &body)));
+        }
         Ok(answer::answer(self, &parts, &body).unwrap_or_else(|refusal| answer::failure(&refusal)))
+    }
+
+    fn group_list(&self) -> Value {
+        let aggregated = self.inner.aggregated.lock().unwrap_or_else(PoisonError::into_inner);
+        discovery::group_list(aggregated.groups())
     }
 
     fn count(&self, call: &Call) {
@@ -210,6 +228,11 @@ impl Kubernetes {
     /// Lets `interceptor` see each request from now on; `None` takes it away.
     pub fn intercept(&self, interceptor: Option<Interceptor>) {
         *self.inner.interceptor.lock().unwrap_or_else(PoisonError::into_inner) = interceptor;
+    }
+
+    /// Lets `handler` answer for an API such as `("metrics.k8s.io", "v1beta1")`; `None` takes it away.
+    pub fn aggregate(&self, api: (&str, &str), handler: Option<Handler>) {
+        self.inner.aggregated.lock().unwrap_or_else(PoisonError::into_inner).serve(api, handler);
     }
 
     /// Forgets the history, so that watches from before it get 410 Gone.
@@ -274,6 +297,14 @@ impl Kubernetes {
         self.announce();
         deleted.map(|_| ())
     }
+}
+
+fn aggregated_call(group: &str, asked: &Asked) -> Call {
+    let namespace = match &asked.steps[..] {
+        [first, namespace, ..] if first == "namespaces" => Some(namespace.clone()),
+        _ => None,
+    };
+    Call { verb: "get", resource: group.to_owned(), namespace, name: None }
 }
 
 fn sandbox_manager(subresource: &'static str) -> Manager {
