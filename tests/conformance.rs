@@ -7,6 +7,8 @@ mod cases;
 mod compare;
 #[path = "conformance/pods.rs"]
 mod pods;
+#[path = "conformance/sync.rs"]
+mod sync;
 #[path = "conformance/wire.rs"]
 mod wire;
 
@@ -88,7 +90,7 @@ fn trials(deviating: &Arc<AtomicU64>) -> Result<Vec<Trial>, String> {
         trials.push(Trial::test(name, move || check(&case, reason.as_deref(), &deviating)));
     }
     for (kind, count) in unsupported {
-        let reason = format!("{count} cases: {}", cases::WHY_UNSUPPORTED);
+        let reason = format!("{count} cases: {}", sync::WHY_UNSUPPORTED);
         trials.push(Trial::ignorable_test(kind, move || Ok(Completion::ignored_with(reason))));
     }
     Ok(trials)
