@@ -33,7 +33,7 @@ pub(crate) fn answer(kind: &str, input: &Value) -> Answer {
         "request" => pods::requested(read(input)?),
         "ratio" => pods::compared(&read(input)?),
         "samples" => pods::sampled(read(input)?),
-        "sync" => sync::passed(read(input)?),
+        "sync" => sync::passed(&read(input)?),
         "status_quantity" => pods::written(&read(input)?),
         "limit" => limited(read(input)?),
         "rate" => rated(&read(input)?),

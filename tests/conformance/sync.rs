@@ -152,9 +152,9 @@ fn pairs(selector: &str) -> Option<Vec<(&str, &str)>> {
     pairs.iter().all(|(key, value)| is_word(key) && is_word(value)).then_some(pairs)
 }
 
-pub(crate) fn passed(input: Sync) -> Answer {
-    let policy = policy(&input)?;
-    let observation = observation(&input)?;
+pub(crate) fn passed(input: &Sync) -> Answer {
+    let policy = policy(input)?;
+    let observation = observation(input)?;
     let mut state = State {
         recommendations: input.recommendations.as_deref().map(wire::recommendations),
         scaled_to_zero: input
@@ -173,7 +173,7 @@ pub(crate) fn passed(input: Sync) -> Answer {
         status = passed.status.clone();
         last = Some(passed);
     }
-    Ok(told(&input, &last.ok_or("no pass was run")?, status_written))
+    Ok(told(input, &last.ok_or("no pass was run")?, status_written))
 }
 
 fn pass(
