@@ -1,5 +1,7 @@
 //! How often one decision asks for memory. Alone in its process: the counter sees every thread.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use flyball::engine::{
@@ -50,7 +52,7 @@ fn by_pods() -> (Metric, Observation) {
     let old = Timestamp::from_millis(0);
     let pod = |index: usize| Pod {
         name: format!("web-{index}").into(),
-        phase: if index % 2 == 0 { Phase::Running } else { Phase::Failed },
+        phase: if index.is_multiple_of(2) { Phase::Running } else { Phase::Failed },
         deleting: false,
         ready: Some(Readiness { status: ReadyStatus::True, changed: old }),
         started: Some(old),

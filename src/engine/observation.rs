@@ -154,6 +154,12 @@ impl Reading {
         }
     }
 
+    /// There is something, and known to be not everything.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        !matches!(self, Self::Missing(_)) && self.absent().is_some()
+    }
+
     /// Why there is nothing, or not everything.
     #[must_use]
     pub fn absent(&self) -> Option<&Absent> {
