@@ -2,6 +2,7 @@
 
 pub mod crd;
 pub mod explain;
+pub mod import;
 pub mod run;
 
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ enum Command {
     Run(run::RunArgs),
     /// Show why a policy has the replicas that it has
     Explain(explain::ExplainArgs),
+    /// Print HorizontalPodAutoscalers and ScaledObjects as ScalingPolicies
+    Import(import::ImportArgs),
     /// Print the definition of the custom resource, for kubectl apply --server-side -f -
     Crd,
     /// Print a completion script, to be sourced by the shell
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => blocking(run::run(args)),
         Command::Explain(args) => blocking(explain::run(args)),
+        Command::Import(args) => blocking(import::run(args)),
         Command::Crd => crd::run(),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "flyball", &mut std::io::stdout());
