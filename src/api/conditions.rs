@@ -9,8 +9,6 @@ use super::status::MAX_MESSAGE_LENGTH;
 
 /// True: the policy is in control, or deliberately paused. The summary of all others.
 pub const READY: &str = "Ready";
-/// True: a new generation of the spec is being taken in. Absent otherwise (kstatus).
-pub const RECONCILING: &str = "Reconciling";
 /// True: nothing will move until a human changes something. Absent otherwise (kstatus).
 pub const STALLED: &str = "Stalled";
 /// True: the scale of the workload can be read and written (HPA).
@@ -24,9 +22,9 @@ pub const PAUSED: &str = "Paused";
 /// True: the policy only says what it would do. Absent otherwise.
 pub const DRY_RUN: &str = "DryRun";
 
-/// Every type, in the order of the list.
-pub const ORDER: [&str; 8] =
-    [READY, RECONCILING, STALLED, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED, PAUSED, DRY_RUN];
+/// Every type, in the order of the list. `Reconciling` (kstatus) is not among them: a new generation is decided on at once, and until
+/// then `observedGeneration` says that it was not.
+pub const ORDER: [&str; 7] = [READY, STALLED, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED, PAUSED, DRY_RUN];
 /// The types that are always there, `Unknown` while nothing is known.
 const ALWAYS: [&str; 4] = [READY, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED];
 
@@ -44,8 +42,8 @@ pub mod reason {
     pub const TARGET_NOT_FOUND: &str = "TargetNotFound";
     /// Ready, Stalled: the kind of the workload is unknown or has no scale.
     pub const TARGET_NOT_SCALABLE: &str = "TargetNotScalable";
-    /// Ready, Reconciling: a new generation is being taken in.
-    pub const PROGRESSING: &str = "Progressing";
+    /// Ready, Stalled, `ScalingActive`: somebody else drives the workload.
+    pub const CONFLICTING_AUTOSCALER: &str = "ConflictingAutoscaler";
     /// Any: not looked at yet.
     pub const NOT_YET_KNOWN: &str = "NotYetKnown";
     /// `AbleToScale` (HPA).

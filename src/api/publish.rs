@@ -5,11 +5,10 @@ mod changes;
 mod decision;
 mod sentence;
 
-use crate::engine::{Direction, LimitReason, Mode, Outcome, Policy, Timestamp, Trace};
+use crate::engine::{Absence, Direction, LimitReason, Mode, Outcome, Policy, Timestamp, Trace};
 
 use super::conditions::{
-    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, RECONCILING, SCALING_ACTIVE, SCALING_LIMITED, STALLED, merge,
-    reason, time,
+    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, SCALING_ACTIVE, SCALING_LIMITED, STALLED, merge, reason, time,
 };
 use super::resolve::InvalidSpec;
 use super::status::ScalingPolicyStatus;
@@ -22,8 +21,6 @@ use sentence::{first_absent, metric_name, replicas};
 /// What one look at a policy came to.
 #[derive(Debug, Clone, Copy)]
 pub enum Situation<'a> {
-    /// A new generation was seen and is waiting for its first decision.
-    Accepted,
     /// A decision was made.
     Decided {
         /// What it was made by.
@@ -35,6 +32,11 @@ pub enum Situation<'a> {
     },
     /// The spec or an annotation is wrong; nothing moves until a human mends it.
     InvalidSpec(&'a InvalidSpec),
+    /// Somebody else drives the workload, so this policy holds.
+    Rivaled {
+        /// Who, and what to do, in one sentence.
+        message: &'a str,
+    },
     /// The workload or its scale could not be read.
     TargetFailed {
         /// CamelCase, for example [`reason::TARGET_NOT_FOUND`].
@@ -92,34 +94,35 @@ pub fn status(
 pub fn conditions(situation: Situation<'_>) -> Drafts {
     let mut drafts = Drafts::default();
     match situation {
-        Situation::Accepted => {
-            let message = "a new generation of the policy is being taken in";
-            drafts.set.push(Draft::unknown(READY, reason::PROGRESSING, message));
-            drafts.set.push(Draft::yes(RECONCILING, reason::PROGRESSING, message));
-            drafts.removed.push(STALLED);
-        }
         Situation::Decided { policy, trace, write } => {
             drafts.set.push(ready(policy, trace, write));
             drafts.set.push(able_to_scale(trace, write));
             drafts.set.extend(scaling_active(policy, trace));
             drafts.set.extend(scaling_limited(trace));
             drafts.set.extend(mode(trace));
-            drafts.removed = vec![RECONCILING, STALLED, PAUSED, DRY_RUN];
+            drafts.set.extend(stalled(policy, trace));
+            drafts.removed = vec![STALLED, PAUSED, DRY_RUN];
         }
         Situation::InvalidSpec(invalid) => {
             let message = invalid.to_string();
             drafts.set.push(Draft::no(READY, invalid.reason(), message.clone()));
             drafts.set.push(Draft::yes(STALLED, invalid.reason(), message.clone()));
             drafts.set.push(Draft::no(SCALING_ACTIVE, invalid.reason(), message));
-            drafts.removed.push(RECONCILING);
+        }
+        Situation::Rivaled { message } => {
+            drafts.set.push(Draft::no(READY, reason::CONFLICTING_AUTOSCALER, message));
+            drafts.set.push(Draft::yes(STALLED, reason::CONFLICTING_AUTOSCALER, message));
+            drafts.set.push(Draft::no(SCALING_ACTIVE, reason::CONFLICTING_AUTOSCALER, message));
         }
         Situation::TargetFailed { reason, message, terminal } => {
             drafts.set.push(Draft::no(READY, reason, message));
             drafts.set.push(Draft::no(ABLE_TO_SCALE, reason::FAILED_GET_SCALE, message));
+            let unasked = "the metrics are not asked while the size of the workload cannot be read";
+            drafts.set.push(Draft::unknown(SCALING_ACTIVE, reason::FAILED_GET_SCALE, unasked));
             if terminal {
                 drafts.set.push(Draft::yes(STALLED, reason, message));
             }
-            drafts.removed = vec![RECONCILING, STALLED];
+            drafts.removed.push(STALLED);
         }
     }
     drafts
@@ -203,6 +206,14 @@ fn scaling_limited(trace: &Trace) -> Option<Draft> {
     Some(Draft::yes(SCALING_LIMITED, limit.reason.reason(), message))
 }
 
+/// A query that Prometheus refuses stays refused until somebody mends it.
+fn stalled(policy: &Policy, trace: &Trace) -> Option<Draft> {
+    let Outcome::MetricsFailed { first } = trace.outcome else { return None };
+    let absent = trace.proposals.get(first)?.reading.absent()?;
+    let refused = absent.absence == Absence::BadQuery;
+    refused.then(|| Draft::yes(STALLED, absent.absence.reason(), absence(policy, trace, first)))
+}
+
 fn mode(trace: &Trace) -> Option<Draft> {
     match trace.mode {
         Mode::Auto => None,
@@ -226,7 +237,9 @@ fn disabled() -> String {
 fn absence(policy: &Policy, trace: &Trace, index: usize) -> String {
     let name = metric_name(policy, index);
     match trace.proposals.get(index).and_then(|proposal| proposal.reading.absent()) {
-        Some(absent) => format!("metric {name}: {}: {}", absent.absence.reason(), absent.message),
+        Some(absent) => {
+            format!("metric {name}: {}: {}", absent.absence.reason(), absent.message.trim_end_matches('.'))
+        }
         None => format!("metric {name} has no value to act on"),
     }
 }

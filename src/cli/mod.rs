@@ -1,6 +1,8 @@
 //! One file per command. Owns arguments, exit codes and what is printed; everything else is somebody else's room.
 
 pub mod crd;
+#[cfg(feature = "sandbox")]
+pub mod demo;
 pub mod explain;
 pub mod import;
 pub mod run;
@@ -25,6 +27,9 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Print HorizontalPodAutoscalers and ScaledObjects as ScalingPolicies
     Import(import::ImportArgs),
+    /// Show the controller at work on an embedded cluster: no Kubernetes, no Prometheus needed
+    #[cfg(feature = "sandbox")]
+    Demo(demo::DemoArgs),
     /// Print the definition of the custom resource, for kubectl apply --server-side -f -
     Crd,
     /// Print a completion script, to be sourced by the shell
@@ -51,6 +56,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => blocking(run::run(args)),
         Command::Explain(args) => blocking(explain::run(args)),
         Command::Import(args) => blocking(import::run(args)),
+        #[cfg(feature = "sandbox")]
+        Command::Demo(args) => demo::run(args),
         Command::Crd => crd::run(),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "flyball", &mut std::io::stdout());

@@ -102,8 +102,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let why = "--leader-elect is not built yet; run a single replica without it";
         return Err(UsageError(why.into()).into());
     }
-    let source = PrometheusSource::connect(&prometheus_url, Limits::default())
-        .map_err(|error| UsageError(format!("--prometheus-url: {error}")))?;
+    let source =
+        PrometheusSource::connect(&prometheus_url, Limits::default()).map_err(|error| UsageError(error.to_string()))?;
     let metrics = Arc::new(Metrics::new());
     let config = configuration(kubeconfig, context).await?;
     let observed = metrics.clone();

@@ -33,16 +33,16 @@ pub enum ClusterError {
         kind: String,
     },
     /// The object does not exist.
-    #[error("{what} does not exist in the policy's namespace")]
+    #[error("{what} does not exist in the policy's namespace; create it, or correct spec.scaleTargetRef.name")]
     NotFound {
         /// Kind and name.
         what: String,
     },
     /// The object changed since it was read.
-    #[error("the object was changed by somebody else at the same moment")]
+    #[error("the workload was changed by somebody else at the same moment; it is looked at again in the next pass")]
     Conflict,
     /// The API server does not let us.
-    #[error("the API server refuses: {message}")]
+    #[error("the API server refuses: {message}; allow it in the role of Flyball's service account")]
     Forbidden {
         /// In the server's words.
         message: String,
@@ -89,7 +89,7 @@ impl ClusterError {
     /// Only a human can mend it: the policy is `Stalled`, not merely waiting.
     #[must_use]
     pub const fn terminal(&self) -> bool {
-        matches!(self, Self::InvalidApiVersion { .. } | Self::NotScalable { .. })
+        matches!(self, Self::InvalidApiVersion { .. } | Self::UnknownKind { .. } | Self::NotScalable { .. })
     }
 
     /// The request may have been carried out although no answer came.

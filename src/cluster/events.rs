@@ -21,7 +21,8 @@ use crate::clock::Clock;
 
 /// Events waiting to be written. At 1 KiB each this bounds the queue to 1 MiB.
 const MAX_QUEUED: usize = 1_000;
-/// The same event of the same object is not written again within this time: a broken Prometheus must not write 10,000 events a poll.
+/// The same warning about the same object is not written again within this time: a broken Prometheus must not write 10,000 events a poll.
+/// What was done is told each time: two equal changes of size are two.
 const REPEAT_AFTER: Duration = Duration::from_secs(300);
 /// How many recent events are remembered for that.
 const MAX_REMEMBERED: usize = 4_096;
@@ -82,7 +83,7 @@ struct Writer<C> {
 impl<C: Clock> Writer<C> {
     async fn run(mut self, mut notices: mpsc::Receiver<Notice>) {
         while let Some(notice) = notices.recv().await {
-            if self.repeats(&notice) {
+            if notice.warning && self.repeats(&notice) {
                 continue;
             }
             let namespace = notice.regarding.namespace.clone().unwrap_or_default();

@@ -1,13 +1,13 @@
 //! Which kinds can be scaled, and under which path: discovery with a memory. Never guesses a plural.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::Client;
 use kube::api::ApiResource;
 use kube::discovery::{self, ApiCapabilities, Scope};
 use kube::error::DiscoveryError;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{ClusterError, REQUEST_DEADLINE};
@@ -20,18 +20,15 @@ const MISSING_FOR: Duration = Duration::from_secs(30);
 /// Most kinds remembered. A cluster has a few hundred; the bound keeps hostile policies from filling memory.
 const MAX_KINDS: usize = 1_000;
 
-/// What discovery said of a kind, and until when that is believed.
-struct Known {
-    until: Instant,
-    answer: Result<ApiResource, ClusterError>,
-}
-
 /// Finds the resource behind `apiVersion` and `kind`, and remembers it.
 pub struct Kinds {
     client: Client,
-    /// By `apiVersion` and `kind`.
-    known: Mutex<HashMap<(String, String), Known>>,
+    known: Mutex<HashMap<(String, String), Arc<Known>>>,
 }
+
+/// What is known of one kind, and until when. Locked over the request on purpose: a thousand policies of one new kind ask once, and
+/// those of other kinds wait for nobody.
+type Known = tokio::sync::Mutex<Option<(Instant, Result<ApiResource, ClusterError>)>>;
 
 impl Kinds {
     /// An empty memory over `client`.
@@ -45,30 +42,42 @@ impl Kinds {
     /// # Errors
     /// [`ClusterError::InvalidApiVersion`], [`ClusterError::UnknownKind`], [`ClusterError::NotScalable`], or what kept the API server from answering.
     pub async fn scalable(&self, target: &TargetRef) -> Result<ApiResource, ClusterError> {
-        let key = (target.api_version.clone(), target.kind.clone());
-        // The lock is held over the request on purpose: a thousand policies of one new kind ask once.
-        let mut known = self.known.lock().await;
-        if let Some(kind) = known.get(&key)
-            && kind.until > Instant::now()
+        let known = self.known(target);
+        let timeout = || ClusterError::Timeout { seconds: REQUEST_DEADLINE.as_secs() };
+        let mut known = tokio::time::timeout(REQUEST_DEADLINE, known.lock()).await.map_err(|_| timeout())?;
+        if let Some((until, answer)) = &*known
+            && *until > Instant::now()
         {
-            return kind.answer.clone();
+            return answer.clone();
         }
-        let answer = match tokio::time::timeout(REQUEST_DEADLINE, self.discover(target)).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => Err(ClusterError::Timeout { seconds: REQUEST_DEADLINE.as_secs() }),
+        let looked = tokio::time::timeout(REQUEST_DEADLINE, self.discover(target)).await;
+        let answer = match (looked.unwrap_or_else(|_| Err(timeout())), known.take()) {
+            // What was found before is a better guess than nothing: a broken discovery must not keep a workload from growing.
+            (Err(error), Some((_, Ok(found)))) if Self::believed_for(&Err(error.clone())).is_none() => {
+                *known = Some((Instant::now() + MISSING_FOR, Ok(found.clone())));
+                return Ok(found);
+            }
+            (answer, _) => answer,
         };
-        let believed_for = match &answer {
+        *known = Self::believed_for(&answer).map(|time| (Instant::now() + time, answer.clone()));
+        answer
+    }
+
+    fn known(&self, target: &TargetRef) -> Arc<Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (target.api_version.clone(), target.kind.clone());
+        if known.len() >= MAX_KINDS && !known.contains_key(&key) {
+            known.clear();
+        }
+        known.entry(key).or_default().clone()
+    }
+
+    const fn believed_for(answer: &Result<ApiResource, ClusterError>) -> Option<Duration> {
+        match answer {
             Ok(_) => Some(FOUND_FOR),
             Err(ClusterError::UnknownKind { .. } | ClusterError::NotScalable { .. }) => Some(MISSING_FOR),
             Err(_) => None,
-        };
-        if let Some(believed_for) = believed_for {
-            if known.len() >= MAX_KINDS {
-                known.clear();
-            }
-            known.insert(key, Known { until: Instant::now() + believed_for, answer: answer.clone() });
         }
-        answer
     }
 
     async fn discover(&self, target: &TargetRef) -> Result<ApiResource, ClusterError> {

@@ -5,6 +5,7 @@ pub mod client;
 pub mod error;
 pub mod events;
 pub mod kinds;
+pub mod rivals;
 pub mod scale;
 pub mod status;
 pub mod workloads;

@@ -20,6 +20,8 @@ pub struct SeenScale {
     pub replicas: Replicas,
     /// The workload's resourceVersion; a write carries it, so that nobody's change is overwritten unseen.
     pub resource_version: String,
+    /// The workload's uid: `kubectl describe` shows only events that carry it.
+    pub uid: Option<String>,
 }
 
 /// Reads and writes sizes.
@@ -30,11 +32,11 @@ pub struct Scales {
 }
 
 impl Scales {
-    /// Over these clients; watches start when the first policy needs them.
+    /// Over these clients and within `namespace`, or within all; watches start when the first policy needs them.
     #[must_use]
-    pub fn new(clients: Clients) -> Self {
+    pub fn new(clients: Clients, namespace: Option<String>) -> Self {
         let kinds = Kinds::new(clients.reads.clone());
-        let workloads = Workloads::new(clients.reads.clone());
+        let workloads = Workloads::new(clients.reads.clone(), namespace);
         Self { clients, kinds, workloads }
     }
 
@@ -103,7 +105,7 @@ fn seen(scale: &Scale, ready: Option<i32>) -> Result<SeenScale, ClusterError> {
         // Without a version a write could overwrite anything, so there is nothing to act on.
         return Err(ClusterError::Refused { code: 200, message: "the scale carries no resourceVersion".into() });
     };
-    Ok(SeenScale { replicas: Replicas { spec: spec.max(0), ready }, resource_version })
+    Ok(SeenScale { replicas: Replicas { spec: spec.max(0), ready }, resource_version, uid: scale.metadata.uid.clone() })
 }
 
 fn named(error: ClusterError, target: &TargetRef) -> ClusterError {

@@ -11,6 +11,8 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::time::Duration;
+use tokio::time::Instant;
 
 use super::SeenScale;
 use crate::api::TargetRef;
@@ -22,9 +24,15 @@ const WATCHED_KINDS: [(&str, &str); 3] =
 /// The group and version of the kinds above.
 const WATCHED_API_VERSION: &str = "apps/v1";
 
+/// How long a failing watch is believed: an API server that restarts is not asked for every workload at once, and a watch that is gone
+/// for good (rights taken away) does not leave old sizes standing. A write cannot go wrong meanwhile, since it names the version seen.
+const BELIEVED_FOR: Duration = Duration::from_secs(60);
+
 /// The sizes of all workloads of the watched kinds.
 pub struct Workloads {
     client: Client,
+    /// The one namespace to watch; `None` for all. Where rights end at a namespace, a wider watch would be refused.
+    namespace: Option<String>,
     indexes: Mutex<HashMap<String, Arc<Index>>>,
 }
 
@@ -38,6 +46,8 @@ struct Index {
 struct Entries {
     /// A first list has been taken in whole.
     synced: bool,
+    /// Since when the watch has failed without bringing anything.
+    failing_since: Option<Instant>,
     by_name: BTreeMap<(String, String), SeenScale>,
     /// What a running list has brought so far; replaces `by_name` when it is whole.
     listing: BTreeMap<(String, String), SeenScale>,
@@ -46,8 +56,8 @@ struct Entries {
 impl Workloads {
     /// No watch yet.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self { client, indexes: Mutex::new(HashMap::new()) }
+    pub fn new(client: Client, namespace: Option<String>) -> Self {
+        Self { client, namespace, indexes: Mutex::new(HashMap::new()) }
     }
 
     /// The size of `target` as the watch last told it. `None` where its kind is not watched, the first list is not whole, or the
@@ -56,7 +66,7 @@ impl Workloads {
     pub fn seen(&self, namespace: &str, target: &TargetRef) -> Option<SeenScale> {
         let index = self.index(target)?;
         let entries = index.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if !entries.synced {
+        if !entries.synced || entries.failing_since.is_some_and(|since| since.elapsed() > BELIEVED_FOR) {
             return None;
         }
         entries.by_name.get(&(namespace.to_owned(), target.name.clone())).cloned()
@@ -87,7 +97,10 @@ impl Workloads {
             kind: kind.into(),
             plural: plural.into(),
         };
-        let api: Api<ThinWorkload> = Api::all_with(self.client.clone(), &resource);
+        let api: Api<ThinWorkload> = match &self.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
         // The task ends with the runtime; a weak reference ends it earlier where the workloads are dropped.
         tokio::spawn(follow(api, Arc::downgrade(&index)));
         Some(index)
@@ -102,6 +115,9 @@ async fn follow(api: Api<ThinWorkload>, index: std::sync::Weak<Index>) {
             Ok(None) => return,
             Err(error) => {
                 tracing::warn!(%error, "The watch of workloads failed, it is tried again");
+                let Some(index) = index.upgrade() else { return };
+                let mut entries = index.inner.lock().unwrap_or_else(PoisonError::into_inner);
+                entries.failing_since.get_or_insert_with(Instant::now);
                 continue;
             }
         };
@@ -112,6 +128,10 @@ async fn follow(api: Api<ThinWorkload>, index: std::sync::Weak<Index>) {
 
 impl Entries {
     fn apply(&mut self, event: watcher::Event<ThinWorkload>) {
+        // The beginning of a list is only an attempt.
+        if !matches!(event, watcher::Event::Init) {
+            self.failing_since = None;
+        }
         match event {
             watcher::Event::Init => self.listing.clear(),
             watcher::Event::InitApply(workload) => {
@@ -167,7 +187,7 @@ impl ThinWorkload {
             Some(status.ready_replicas.unwrap_or(0))
         });
         let resource_version = self.metadata.resource_version.clone()?;
-        Some((key, SeenScale { replicas: Replicas { spec, ready }, resource_version }))
+        Some((key, SeenScale { replicas: Replicas { spec, ready }, resource_version, uid: self.metadata.uid.clone() }))
     }
 }
 

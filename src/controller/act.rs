@@ -1,12 +1,12 @@
 //! Act: carries a decision out, if there is anything to carry out. On a conflict it looks again and decides again, once; it never writes a
 //! number that was decided for another size.
 
-use super::registry::Subject;
+use super::registry::{Memory, Subject};
 use super::{Context, observe};
 use crate::api::Resolved;
 use crate::clock::Clock;
 use crate::cluster::{ClusterError, SeenScale};
-use crate::engine::{self, Action, Decision, Observation, Rescale, State};
+use crate::engine::{self, Action, Decision, Observation, Rescale};
 use crate::sources::MetricSource;
 
 /// What became of a decision.
@@ -14,12 +14,10 @@ use crate::sources::MetricSource;
 pub(super) struct Acted {
     /// The decision that was carried out, or would have been: the second where the first met a conflict.
     pub decision: Decision,
-    /// The engine's memory after it.
-    pub state: State,
     /// What the API server said.
     pub write: Write,
-    /// Ready replicas as seen.
-    pub ready_replicas: Option<i32>,
+    /// The size that it was made from.
+    pub seen: SeenScale,
 }
 
 /// What the API server said to a write.
@@ -40,31 +38,35 @@ pub(super) enum Write {
     },
 }
 
-/// Decides on `observation` and writes the result where one is due.
+/// Decides on `observation` and writes the result where one is due. Leaves in `memory` what the engine remembers.
 pub(super) async fn decide_and_act<M: MetricSource, C: Clock>(
     context: &Context<M, C>,
     (subject, resolved): (&Subject, &Resolved),
-    state: State,
+    memory: &mut Memory,
     (seen, observation): (SeenScale, Observation),
 ) -> Acted {
-    let before = state.clone();
-    let (state, decision) = engine::decide(&resolved.policy, state, &observation);
+    let (state, decision) = engine::decide(&resolved.policy, memory.state.clone(), &observation);
     let write = write(context, (subject, resolved), &decision, &seen).await;
     if !matches!(write, Write::Failed { error: ClusterError::Conflict, .. }) {
-        return Acted { decision, state, write, ready_replicas: seen.replicas.ready };
+        memory.state = state;
+        return Acted { decision, write, seen };
     }
     // Somebody changed the workload between our look and our write. Their number may be wiser than ours: decide anew from it.
     let Ok(seen) = context.scales.look(&subject.key.namespace, &resolved.target).await else {
-        return Acted { decision, state, write, ready_replicas: seen.replicas.ready };
+        memory.state = state;
+        return Acted { decision, write, seen };
     };
+    // That somebody may have been an earlier write of ours.
+    memory.confirm(&resolved.policy, &seen);
     let observation = if observation.readings.is_empty() {
         observe::observe(context, resolved, seen.replicas).await
     } else {
         Observation { replicas: seen.replicas, ..observation }
     };
-    let (state, decision) = engine::decide(&resolved.policy, before, &observation);
+    let (state, decision) = engine::decide(&resolved.policy, memory.state.clone(), &observation);
+    memory.state = state;
     let write = self::write(context, (subject, resolved), &decision, &seen).await;
-    Acted { decision, state, write, ready_replicas: seen.replicas.ready }
+    Acted { decision, write, seen }
 }
 
 async fn write<M: MetricSource, C: Clock>(
@@ -74,6 +76,9 @@ async fn write<M: MetricSource, C: Clock>(
     seen: &SeenScale,
 ) -> Write {
     let Action::ScaleTo(replicas) = decision.action else { return Write::NotNeeded };
+    if subject.is_superseded() {
+        return Write::NotNeeded; // what the policy says now counts, and its own pass follows
+    }
     let rescale = Rescale { from: decision.trace.current_replicas, to: replicas, at: decision.trace.at };
     match context.scales.write(&subject.key.namespace, &resolved.target, (replicas, seen)).await {
         Ok(_written) => Write::Done(rescale),

@@ -4,6 +4,7 @@
 //! memory stays with the loop until the pass has ended well.
 
 mod act;
+mod claims;
 mod observe;
 pub mod registry;
 mod report;
@@ -18,7 +19,7 @@ use futures::{Stream, StreamExt};
 use kube::core::DeserializeGuard;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -27,14 +28,19 @@ use crate::clock::Clock;
 use crate::cluster::Scales;
 use crate::cluster::client::Clients;
 use crate::cluster::events::Events;
+use crate::cluster::rivals::Rivals;
 use crate::sources::MetricSource;
-use crate::telemetry::Metrics;
 use crate::telemetry::http::Health;
+use crate::telemetry::{Metrics, PolicyKey};
+use claims::Claims;
 use registry::{Change, Memory, Registry, key_of};
 use schedule::{Millis, PolicyId, Schedule};
 
 /// Longest that a stop waits for passes that are running: below the 30 s that Kubernetes grants, above the 5 s of any request.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Longest that a stop waits for events that are still to be written: one request's deadline.
+const EVENTS_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Passes that may run at once. By Little's law, 10,000 policies at 15 s with answers in 50 ms keep 34 busy; 256 leaves room for a slow
 /// Prometheus, and bounds memory and open requests.
@@ -54,6 +60,10 @@ pub struct Context<M, C> {
     pub metrics: Arc<Metrics>,
     /// Kubernetes events.
     pub events: Events,
+    /// Autoscalers of others.
+    pub rivals: Rivals,
+    /// Which policies would write to which workload.
+    pub(crate) claims: Claims,
 }
 
 /// How a controller runs.
@@ -84,8 +94,12 @@ pub struct Controller<M, C> {
     schedule: Schedule,
     running: JoinSet<Memory>,
     /// Which policy a running task works on. Written by the loop alone.
-    tasks: HashMap<Id, (PolicyId, Instant)>,
+    tasks: HashMap<Id, (PolicyId, PolicyKey, Instant)>,
+    /// The first list of policies is whole: before, an elder policy of a workload may yet be to come.
+    listed: bool,
     epoch: Instant,
+    /// The task that writes events; ends with the last of them once the context is gone.
+    event_writer: JoinHandle<()>,
 }
 
 type PolicyEvent = watcher::Event<DeserializeGuard<ScalingPolicy>>;
@@ -93,9 +107,19 @@ type PolicyEvent = watcher::Event<DeserializeGuard<ScalingPolicy>>;
 impl<M: MetricSource, C: Clock> Controller<M, C> {
     /// A controller over these clients, reading from `source` at `clock`'s time.
     pub fn new((clients, source, clock): (Clients, M, C), metrics: Arc<Metrics>, settings: Settings) -> Self {
-        let (events, _writer) = Events::start(clients.writes.clone(), clock.clone(), settings.instance.clone());
+        let (events, event_writer) = Events::start(clients.writes.clone(), clock.clone(), settings.instance.clone());
         let client = clients.writes.clone();
-        let context = Context { client, scales: Scales::new(clients), source, clock, metrics, events };
+        let rivals = Rivals::start(clients.reads.clone(), settings.namespace.as_deref());
+        let context = Context {
+            client,
+            scales: Scales::new(clients, settings.namespace.clone()),
+            source,
+            clock,
+            metrics,
+            events,
+            rivals,
+            claims: Claims::default(),
+        };
         Self {
             context: Arc::new(context),
             settings,
@@ -104,7 +128,9 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             schedule: Schedule::default(),
             running: JoinSet::new(),
             tasks: HashMap::new(),
+            listed: false,
             epoch: Instant::now(),
+            event_writer,
         }
     }
 
@@ -119,6 +145,10 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
     /// # Errors
     /// [`ControllerError::WatchEnded`], after which the process should end and be started again.
     pub async fn run(mut self, policies: Client, cancel: CancellationToken) -> Result<(), ControllerError> {
+        tokio::select! {
+            () = self.context.rivals.settle() => {}
+            () = cancel.cancelled() => {}
+        }
         let mut events = Box::pin(watch(policies, self.settings.namespace.as_deref()));
         loop {
             self.start_due();
@@ -145,15 +175,15 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
 
     /// When the loop has to look at the schedule again without anything else happening.
     fn wake_at(&self) -> Option<Instant> {
-        if self.running.len() >= self.settings.concurrency {
-            return None; // the end of a pass wakes it
+        if !self.listed || self.running.len() >= self.settings.concurrency {
+            return None; // the whole list, or the end of a pass, wakes it
         }
         self.schedule.next_due().map(|due| self.epoch + Duration::from_millis(due))
     }
 
     fn start_due(&mut self) {
         let now = self.now();
-        while self.running.len() < self.settings.concurrency {
+        while self.listed && self.running.len() < self.settings.concurrency {
             let Some((id, due)) = self.schedule.start_due(now) else { break };
             let Some(entry) = self.registry.get_mut(id) else {
                 self.schedule.remove(id);
@@ -161,9 +191,10 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             };
             self.context.metrics.started_late(Duration::from_millis(now.saturating_sub(due)).as_secs_f64());
             // The loop keeps its copy: should the pass panic, nothing that was remembered is lost.
+            let key = entry.subject.key.clone();
             let pass = sync::sync(self.context.clone(), entry.subject.clone(), entry.memory.clone());
             let task = self.running.spawn(pass);
-            self.tasks.insert(task.id(), (id, Instant::now()));
+            self.tasks.insert(task.id(), (id, key, Instant::now()));
         }
         self.context.metrics.running(self.running.len());
     }
@@ -173,10 +204,16 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             Ok((task, memory)) => (task, Some(memory)),
             Err(error) => (error.id(), None),
         };
-        let Some((id, started)) = self.tasks.remove(&task) else { return };
+        let Some((id, key, started)) = self.tasks.remove(&task) else { return };
         self.context.metrics.synced(started.elapsed().as_secs_f64());
         let now = self.now();
-        let Some(entry) = self.registry.get_mut(id) else { return };
+        let Some(entry) = self.registry.get_mut(id) else {
+            if !self.registry.contains(&key) {
+                // The pass may have published after the policy was forgotten.
+                self.context.metrics.policies.forget(&key);
+            }
+            return;
+        };
         match memory {
             Some(memory) => entry.memory = memory,
             None => {
@@ -198,14 +235,14 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                 for (key, id) in self.registry.end_list() {
                     self.schedule.remove(id);
                     self.context.metrics.policies.forget(&key);
+                    self.context.claims.release(&key);
                 }
+                self.listed = true;
                 self.health.set_ready(true);
             }
             watcher::Event::Delete(object) => {
                 let key = key_of(&object);
-                self.context.metrics.policies.forget(&key);
-                if let Some(id) = self.registry.remove(&key) {
-                    self.schedule.remove(id);
+                if self.forget(&key) {
                     tracing::info!(policy = %key, "Policy deleted, replicas stay as they are");
                 }
             }
@@ -220,9 +257,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                 // Only an object older than the schema can get here. What it asks for is unknown, so nothing is done for it.
                 tracing::error!(policy = %key, error = %invalid, "A ScalingPolicy cannot be read; replicas are untouched");
                 self.context.metrics.sync_failed("Unreadable");
-                if let Some(id) = self.registry.remove(&key) {
-                    self.schedule.remove(id);
-                }
+                self.forget(&key);
                 return;
             }
         };
@@ -232,6 +267,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                 Change::Gone(id) => self.schedule.remove(id),
                 Change::Due(id) => {
                     if let Some(entry) = self.registry.get_mut(id) {
+                        entry.subject.claim(&self.context.claims);
                         let rhythm = (entry.subject.uid.as_str(), entry.subject.period_millis());
                         self.schedule.upsert(id, rhythm, now);
                     }
@@ -240,13 +276,29 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
         }
     }
 
-    async fn drain(&mut self) {
+    /// Forgets a policy. Answers whether there was one.
+    fn forget(&mut self, key: &PolicyKey) -> bool {
+        self.context.metrics.policies.forget(key);
+        self.context.claims.release(key);
+        let id = self.registry.remove(key);
+        if let Some(id) = id {
+            self.schedule.remove(id);
+        }
+        id.is_some()
+    }
+
+    async fn drain(mut self) {
         self.health.set_ready(false);
         tracing::info!(running = self.running.len(), "Stopping: passes that are running may end");
         let all_ended = async { while self.running.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN_DEADLINE, all_ended).await.is_err() {
             tracing::warn!(abandoned = self.running.len(), "Some passes did not end in time");
             self.running.abort_all();
+            while self.running.join_next().await.is_some() {}
+        }
+        drop(self.context);
+        if tokio::time::timeout(EVENTS_DEADLINE, self.event_writer).await.is_err() {
+            tracing::warn!("Some events were not written in time");
         }
     }
 }

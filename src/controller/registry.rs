@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kube::ResourceExt;
 
+use super::claims::{Claim, Claims};
 use super::schedule::PolicyId;
 use crate::api::spec::{DEFAULT_POLLING_PERIOD_SECONDS, PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION};
 use crate::api::{self, InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus};
-use crate::engine::{Rescale, State, Timestamp};
+use crate::cluster::SeenScale;
+use crate::cluster::rivals::WorkloadKey;
+use crate::engine::{Mode, Policy, Rescale, State, Timestamp};
 use crate::telemetry::PolicyKey;
 
 /// One policy as a pass sees it: shared, never changed in place.
@@ -20,10 +24,14 @@ pub struct Subject {
     pub uid: String,
     /// `metadata.generation`: what status speaks of.
     pub generation: i64,
+    /// When the object was created.
+    pub created: Timestamp,
     /// The policy, or everything that is wrong with it.
     pub resolved: Result<Resolved, InvalidSpec>,
     /// The resolved policy again, for reports that outlive this subject.
-    pub policy: Option<Arc<crate::engine::Policy>>,
+    pub policy: Option<Arc<Policy>>,
+    /// The object has changed or is gone since. Set by the loop alone.
+    superseded: AtomicBool,
 }
 
 /// What is remembered of a policy from one pass to the next.
@@ -35,10 +43,41 @@ pub struct Memory {
     pub status: Option<Arc<ScalingPolicyStatus>>,
     /// The last change of size.
     pub last_scale: Option<Timestamp>,
-    /// A write whose answer never came: it counts as done once the size is seen to be what was asked for.
-    pub unconfirmed: Option<Rescale>,
+    /// A write whose answer never came.
+    pub unconfirmed: Option<Unconfirmed>,
     /// Passes that failed in a row.
     pub failures: u32,
+}
+
+/// A write whose answer never came: it counts as done once the size is seen to be what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// What was asked for.
+    pub rescale: Rescale,
+    /// The version that it was asked of: while the workload still has it, the write may yet land, and afterwards no more.
+    pub resource_version: String,
+}
+
+impl Memory {
+    /// Takes in what the size that is seen says of a write whose answer never came.
+    pub fn confirm(&mut self, policy: &Policy, seen: &SeenScale) {
+        let landed = |unconfirmed: &Unconfirmed| {
+            let changed = seen.resource_version != unconfirmed.resource_version;
+            changed.then_some(seen.replicas.spec == unconfirmed.rescale.to)
+        };
+        if let Some(unconfirmed) = self.unconfirmed.take_if(|unconfirmed| landed(unconfirmed).is_some())
+            && landed(&unconfirmed) == Some(true)
+        {
+            self.record(policy, unconfirmed.rescale);
+        }
+    }
+
+    /// Takes in a change of size that is known to be done.
+    pub fn record(&mut self, policy: &Policy, rescale: Rescale) {
+        self.state.record_rescale(policy, rescale);
+        self.last_scale = Some(rescale.at);
+        self.unconfirmed = None;
+    }
 }
 
 /// One policy and its memory.
@@ -83,6 +122,12 @@ impl Registry {
         self.entries.get_mut(&id)
     }
 
+    /// There is a policy of `key`.
+    #[must_use]
+    pub fn contains(&self, key: &PolicyKey) -> bool {
+        self.by_key.contains_key(key)
+    }
+
     /// A whole list of policies begins.
     pub fn begin_list(&mut self) {
         self.listed = Some(Vec::new());
@@ -120,6 +165,7 @@ impl Registry {
                     return Vec::new();
                 }
                 entry.fingerprint = fingerprint;
+                entry.subject.supersede();
                 entry.subject = Arc::new(Subject::new(key, object));
                 // A changed policy is a new chance: its failures were the old one's.
                 entry.memory.failures = 0;
@@ -137,7 +183,9 @@ impl Registry {
     /// Forgets the policy of `key`.
     pub fn remove(&mut self, key: &PolicyKey) -> Option<PolicyId> {
         let id = self.by_key.remove(key)?;
-        self.entries.remove(&id);
+        if let Some(entry) = self.entries.remove(&id) {
+            entry.subject.supersede();
+        }
         Some(id)
     }
 
@@ -163,9 +211,41 @@ impl Subject {
             key,
             uid: object.uid().unwrap_or_default(),
             generation: object.metadata.generation.unwrap_or(0),
+            created: created(object),
             policy: resolved.as_ref().ok().map(|resolved| Arc::new(resolved.policy.clone())),
             resolved,
+            superseded: AtomicBool::new(false),
         }
+    }
+
+    /// The object has changed or is gone since: what was decided by this subject must not be written any more.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Acquire)
+    }
+
+    /// This policy may write to its workload.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.resolved.as_ref().is_ok_and(|resolved| match resolved.policy.mode {
+            Mode::Auto | Mode::Paused { replicas: Some(_) } => true,
+            Mode::DryRun | Mode::Paused { replicas: None } => false,
+        })
+    }
+
+    /// Claims the workload that this policy would write to. One that only watches, or is invalid, claims none.
+    pub fn claim(&self, claims: &Claims) {
+        match self.resolved.as_ref().ok().filter(|_| self.writes()) {
+            Some(resolved) => {
+                let workload = WorkloadKey::new(&self.key.namespace, &resolved.target);
+                claims.claim(workload, Claim { created: self.created, policy: self.key.clone() });
+            }
+            None => claims.release(&self.key),
+        }
+    }
+
+    fn supersede(&self) {
+        self.superseded.store(true, Ordering::Release);
     }
 
     /// The polling period in milliseconds; the default where the spec is invalid.
@@ -174,6 +254,11 @@ impl Subject {
         let seconds = self.resolved.as_ref().map_or(DEFAULT_POLLING_PERIOD_SECONDS, |r| r.polling_period_seconds);
         u64::try_from(seconds).unwrap_or(1).max(1) * 1000
     }
+}
+
+fn created(object: &ScalingPolicy) -> Timestamp {
+    let created = object.creation_timestamp().map_or(0, |time| time.0.as_millisecond());
+    Timestamp::from_millis(created)
 }
 
 /// Namespace and name of an object.

@@ -10,12 +10,13 @@ use kube::Resource;
 use super::Context;
 use super::act::{Acted, Write};
 use super::registry::{Memory, Subject};
+use crate::api::conditions::{reason, time};
 use crate::api::publish::{self, Situation, WriteResult};
 use crate::api::{InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus, TargetRef};
 use crate::clock::Clock;
-use crate::cluster::ClusterError;
 use crate::cluster::events::Notice;
 use crate::cluster::status::write_status;
+use crate::cluster::{ClusterError, SeenScale};
 use crate::engine::{Direction, Outcome};
 use crate::sources::MetricSource;
 use crate::telemetry::PolicyReport;
@@ -31,6 +32,11 @@ pub(super) enum Finding<'a> {
         /// The same in words.
         message: String,
     },
+    /// Somebody else drives the workload.
+    Rivaled {
+        /// Who, and what to do.
+        message: String,
+    },
     /// A decision was made, and carried out as far as that went.
     Decided(&'a Resolved, Box<Acted>),
 }
@@ -42,25 +48,33 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
     memory: &mut Memory,
     finding: Finding<'_>,
 ) {
-    let status = {
+    let mut status = {
         let situation = situation(&finding);
         publish::status(memory.status.as_deref(), subject.generation, situation, context.clock.now())
     };
+    // A change of size whose answer was lost, or whose status was not written, is told late rather than never.
+    status.last_scale_time = memory.last_scale.map(time);
     tell_conditions(context, subject, memory.status.as_deref(), &status);
     let status = Arc::new(status);
+    if !subject.is_superseded() {
+        context.metrics.policies.publish_status(&subject.key, status.clone());
+    }
     match finding {
         Finding::Invalid(invalid) => context.metrics.sync_failed(invalid.reason()),
         Finding::Unreadable { error, .. } => context.metrics.sync_failed(error.reason()),
+        Finding::Rivaled { .. } => context.metrics.sync_failed(reason::CONFLICTING_AUTOSCALER),
         Finding::Decided(resolved, acted) => {
             tell_rescale(context, subject, resolved, (&*acted, &status));
             count(context, &acted);
-            if let Some(policy) = &subject.policy {
+            if let Some(policy) = &subject.policy
+                && !subject.is_superseded()
+            {
                 let report = PolicyReport {
                     target: resolved.target.clone(),
                     policy: policy.clone(),
                     trace: Arc::new(acted.decision.trace),
                     status: status.clone(),
-                    ready_replicas: acted.ready_replicas,
+                    ready_replicas: acted.seen.replicas.ready,
                     last_scale: memory.last_scale,
                 };
                 context.metrics.policies.publish(&subject.key, Arc::new(report));
@@ -76,6 +90,7 @@ fn situation<'a>(finding: &'a Finding<'_>) -> Situation<'a> {
         Finding::Unreadable { error, message } => {
             Situation::TargetFailed { reason: error.reason(), message, terminal: error.terminal() }
         }
+        Finding::Rivaled { message } => Situation::Rivaled { message },
         Finding::Decided(resolved, acted) => Situation::Decided {
             policy: &resolved.policy,
             trace: &acted.decision.trace,
@@ -96,6 +111,9 @@ async fn publish_status<M: MetricSource, C: Clock>(
 ) {
     if memory.status.as_deref().is_some_and(|published| !publish::differs(published, &status)) {
         return;
+    }
+    if subject.is_superseded() {
+        return; // another policy may have its name by now, and speaks for itself
     }
     let name = (subject.key.namespace.as_str(), subject.key.name.as_str());
     match write_status(&context.client, name, &status).await {
@@ -134,15 +152,11 @@ fn tell_conditions<M: MetricSource, C: Clock>(
     }
 }
 
-/// Conditions whose turning bad is worth an event. Ready and Stalled repeat what these say.
+/// Conditions whose turning bad is worth an event. Ready and Stalled repeat what these say; pausing and switching off are no faults.
 fn is_bad(condition: &Condition) -> bool {
-    let told = match condition.type_.as_str() {
-        "AbleToScale" | "ScalingActive" => condition.status == "False",
-        // An invalid spec has no other condition that says so.
-        "Stalled" => condition.status == "True",
-        _ => false,
-    };
-    told && condition.reason != "ScalingDisabled"
+    matches!(condition.type_.as_str(), "AbleToScale" | "ScalingActive")
+        && condition.status == "False"
+        && !["ScalingDisabled", "Paused"].contains(&condition.reason.as_str())
 }
 
 fn tell_rescale<M: MetricSource, C: Clock>(
@@ -162,7 +176,7 @@ fn tell_rescale<M: MetricSource, C: Clock>(
         "Rescaled: {arithmetic}"
     );
     let note = format!("New size: {}; reason: {reason}. {arithmetic}", rescale.to);
-    for regarding in [policy_reference(subject), target_reference(subject, &resolved.target)] {
+    for regarding in [policy_reference(subject), target_reference(subject, &resolved.target, &acted.seen)] {
         context.events.tell(Notice {
             regarding,
             reason: "SuccessfulRescale".into(),
@@ -197,12 +211,13 @@ fn policy_reference(subject: &Subject) -> ObjectReference {
     }
 }
 
-fn target_reference(subject: &Subject, target: &TargetRef) -> ObjectReference {
+fn target_reference(subject: &Subject, target: &TargetRef, seen: &SeenScale) -> ObjectReference {
     ObjectReference {
         api_version: Some(target.api_version.clone()),
         kind: Some(target.kind.clone()),
         name: Some(target.name.clone()),
         namespace: Some(subject.key.namespace.clone()),
+        uid: seen.uid.clone(),
         ..ObjectReference::default()
     }
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::act::{self, Acted, Write};
-use super::registry::{Memory, Subject};
+use super::act::{self, Write};
+use super::registry::{Memory, Subject, Unconfirmed};
 use super::report::{self, Finding};
 use super::{Context, observe};
 use crate::api::Resolved;
 use crate::clock::Clock;
 use crate::cluster::SeenScale;
+use crate::cluster::rivals::WorkloadKey;
 use crate::engine::Outcome;
 use crate::sources::MetricSource;
 
@@ -22,6 +23,11 @@ pub(super) async fn sync<M: MetricSource, C: Clock>(
         Err(invalid) => {
             report::report(&context, &subject, &mut memory, Finding::Invalid(invalid)).await;
             true
+        }
+        Ok(resolved) if let Some(message) = rival(&context, &subject, resolved) => {
+            report::report(&context, &subject, &mut memory, Finding::Rivaled { message }).await;
+            // Looking again costs nothing, so the way is free one period after the rival is gone.
+            false
         }
         Ok(resolved) => match context.scales.read(&subject.key.namespace, &resolved.target).await {
             Err(error) => {
@@ -41,6 +47,26 @@ pub(super) async fn sync<M: MetricSource, C: Clock>(
     memory
 }
 
+/// Who else drives the workload that this policy would write to, in a sentence with the mend.
+fn rival<M, C>(context: &Context<M, C>, subject: &Subject, resolved: &Resolved) -> Option<String> {
+    if !subject.writes() {
+        return None;
+    }
+    let target = &resolved.target;
+    let workload = WorkloadKey::new(&subject.key.namespace, target);
+    if let Some(autoscaler) = context.rivals.of(&workload) {
+        return Some(format!(
+            "{} {:?} is driven by {autoscaler} already; delete that, or set mode: DryRun to see what this policy would do",
+            target.kind, target.name
+        ));
+    }
+    let elder = context.claims.elder(&subject.key)?;
+    Some(format!(
+        "{} {:?} is driven by the older ScalingPolicy {:?} already; delete one of the two, or set mode: DryRun",
+        target.kind, target.name, elder.name
+    ))
+}
+
 /// A pass over a valid policy whose target was found. Answers whether it failed.
 async fn pass<M: MetricSource, C: Clock>(
     context: &Context<M, C>,
@@ -48,38 +74,24 @@ async fn pass<M: MetricSource, C: Clock>(
     memory: &mut Memory,
     seen: SeenScale,
 ) -> bool {
-    confirm(resolved, memory, &seen);
+    memory.confirm(&resolved.policy, &seen);
     let observation = observe::observe(context, resolved, seen.replicas).await;
-    let state = std::mem::take(&mut memory.state);
-    let acted = act::decide_and_act(context, (subject, resolved), state, (seen, observation)).await;
-    remember(resolved, memory, &acted);
-    let failed = matches!(acted.write, Write::Failed { .. })
-        || matches!(
-            acted.decision.trace.outcome,
-            Outcome::MetricsFailed { .. } | Outcome::Valid { degraded: true, .. }
-        );
-    report::report(context, subject, memory, Finding::Decided(resolved, Box::new(acted))).await;
-    failed
-}
-
-/// A write whose answer was lost counts against the rate limits once its effect is seen.
-fn confirm(resolved: &Resolved, memory: &mut Memory, seen: &SeenScale) {
-    if let Some(rescale) = memory.unconfirmed.take()
-        && rescale.to == seen.replicas.spec
-    {
-        memory.state.record_rescale(&resolved.policy, rescale);
-        memory.last_scale = Some(rescale.at);
+    if subject.is_superseded() {
+        // Somebody paused, edited or deleted the policy while the metrics were asked: what it says now counts, and its own pass follows.
+        return false;
     }
-}
-
-fn remember(resolved: &Resolved, memory: &mut Memory, acted: &Acted) {
-    memory.state = acted.state.clone();
+    let acted = act::decide_and_act(context, (subject, resolved), memory, (seen, observation)).await;
     match &acted.write {
-        Write::Done(rescale) => {
-            memory.state.record_rescale(&resolved.policy, *rescale);
-            memory.last_scale = Some(rescale.at);
+        Write::Done(rescale) => memory.record(&resolved.policy, *rescale),
+        Write::Failed { rescale, error, .. } if error.outcome_unknown() => {
+            let resource_version = acted.seen.resource_version.clone();
+            memory.unconfirmed = Some(Unconfirmed { rescale: *rescale, resource_version });
         }
-        Write::Failed { rescale, error, .. } if error.outcome_unknown() => memory.unconfirmed = Some(*rescale),
         Write::Failed { .. } | Write::NotNeeded => {}
     }
+    // Where some metric works, the policy may still have to grow, and keeps its pace.
+    let failed = matches!(acted.write, Write::Failed { .. })
+        || matches!(acted.decision.trace.outcome, Outcome::MetricsFailed { .. });
+    report::report(context, subject, memory, Finding::Decided(resolved, Box::new(acted))).await;
+    failed
 }

@@ -61,22 +61,31 @@ impl Tolerances {
     }
 }
 
-/// The sum of the series of an HPA External metric with a Value target; saturates.
+/// The sum of the series of an HPA External metric with a Value target; stops at the first overflow upwards (HPA rule), saturates
+/// downwards where HPA wraps.
 #[must_use]
 pub fn sum_for_value(values: &[i64]) -> Milli {
-    Milli::new(values.iter().fold(0, |sum: i64, value| sum.saturating_add(*value)))
+    let mut sum: i64 = 0;
+    for value in values {
+        match sum.checked_add(*value) {
+            Some(next) => sum = next,
+            None if *value > 0 => return Milli::MAX,
+            None => sum = i64::MIN,
+        }
+    }
+    Milli::new(sum)
 }
 
-/// The sum of the series of an HPA External metric with an AverageValue target. HPA takes a running sum below zero for an overflow and
-/// then counts the largest number there is. Only for what claims to be HPA's External type: [`super::decide()`] takes negative values for
-/// what they are.
+/// The sum of the series of an HPA External metric with an AverageValue target. HPA stops at the first overflow, takes a running sum
+/// below zero for one, and then counts the largest number there is. Only for what claims to be HPA's External type: [`super::decide()`]
+/// takes negative values for what they are.
 #[must_use]
 pub fn sum_for_average(values: &[i64]) -> Milli {
     let mut sum: i64 = 0;
     for value in values {
-        sum = sum.saturating_add(*value);
-        if sum < 0 {
-            return Milli::MAX;
+        match sum.checked_add(*value) {
+            Some(next) if next >= 0 => sum = next,
+            _ => return Milli::MAX,
         }
     }
     Milli::new(sum)
@@ -218,6 +227,23 @@ mod tests {
         ];
         for (name, target, milli, spec, ready, expected) in table {
             assert_eq!(proposed(target, milli, Replicas { spec, ready }).replicas, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn sums_stop_where_hpa_stops() {
+        let table: [(&[i64], i64, i64); 7] = [
+            (&[], 0, 0),
+            (&[1, 2, 3], 6, 6),
+            (&[-5000], -5000, i64::MAX),
+            (&[10, -20, 30], 20, i64::MAX),
+            (&[i64::MAX, 1, -100], i64::MAX, i64::MAX),
+            (&[i64::MIN, -1, 5], i64::MIN + 5, i64::MAX),
+            (&[20, -10], 10, 10),
+        ];
+        for (values, value, average) in table {
+            assert_eq!(sum_for_value(values), Milli::new(value), "{values:?}");
+            assert_eq!(sum_for_average(values), Milli::new(average), "{values:?}");
         }
     }
 

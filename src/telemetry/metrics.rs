@@ -12,6 +12,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::policies::PolicyReports;
+use super::process::Process;
 use crate::engine::Direction;
 
 /// A label value that is one of a fixed set of words.
@@ -75,7 +76,7 @@ impl Metrics {
         // 1 ms to 16 s, as HPA's own histograms.
         let seconds = || Histogram::new(exponential_buckets(0.001, 2.0, 15));
         let mut metrics = Self {
-            registry: Registry::with_prefix("flyball"),
+            registry: Registry::default(),
             policies: Arc::default(),
             syncs: Counter::default(),
             sync_seconds: seconds(),
@@ -96,7 +97,8 @@ impl Metrics {
 
     fn register(&mut self) {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        let registry = &mut self.registry;
+        self.registry.register_collector(Box::new(Process));
+        let registry = self.registry.sub_registry_with_prefix("flyball");
         registry.register("build", "Version of this process", build);
         registry.register("syncs", "Passes over a policy that ended", self.syncs.clone());
         registry.register("sync_duration_seconds", "Duration of a pass", self.sync_seconds.clone());

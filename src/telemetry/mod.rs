@@ -4,6 +4,7 @@ pub mod http;
 pub mod logs;
 pub mod metrics;
 pub mod policies;
+pub mod process;
 
 pub use metrics::Metrics;
 pub use policies::{PolicyKey, PolicyReport, PolicyReports};

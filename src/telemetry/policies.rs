@@ -42,6 +42,8 @@ pub struct PolicyReport {
 #[derive(Debug, Default)]
 pub struct PolicyReports {
     reports: Mutex<BTreeMap<PolicyKey, Arc<PolicyReport>>>,
+    /// The status of every policy, those without a decision among them: alerts read conditions, and those matter most.
+    statuses: Mutex<BTreeMap<PolicyKey, Arc<ScalingPolicyStatus>>>,
 }
 
 impl PolicyReports {
@@ -56,8 +58,14 @@ impl PolicyReports {
         }
     }
 
+    /// Replaces the status of `key`, whatever its last decision was.
+    pub fn publish_status(&self, key: &PolicyKey, status: Arc<ScalingPolicyStatus>) {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), status);
+    }
+
     /// Forgets `key`; its series end with the next scrape.
     pub fn forget(&self, key: &PolicyKey) {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
@@ -97,7 +105,7 @@ const GAUGES: [PolicyGauge; 11] = [
     ("last_scale_timestamp_seconds", "When the size was last changed, in Unix time", |r| r.last_scale.map(seconds)),
 ];
 
-/// Every word that `flyball_limited` may carry; exactly one is 1 while limits were looked at.
+/// Every word that `flyball_limited` may carry; one of them is 1 while a limit binds, none while the number lies within all.
 const LIMITS: [LimitReason; 4] =
     [LimitReason::TooFewReplicas, LimitReason::TooManyReplicas, LimitReason::ScaleUpLimit, LimitReason::ScaleDownLimit];
 
@@ -124,8 +132,9 @@ impl Collector for PolicyReports {
                 })
             });
         encode_gauge(&mut encoder, ("limited", "1 for the limit that changed the last decision"), limited)?;
-        let conditions = reports.iter().flat_map(|(key, report)| {
-            report.status.conditions.iter().map(|condition| {
+        let statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let conditions = statuses.iter().flat_map(|(key, status)| {
+            status.conditions.iter().map(|condition| {
                 let labels = [("type", condition.type_.as_str()), ("status", condition.status.as_str())];
                 ([key.labels().as_slice(), &labels].concat(), 1.0)
             })
@@ -196,3 +205,6 @@ const fn flag(on: bool) -> f64 {
 fn seconds(at: Timestamp) -> f64 {
     at.as_millis() as f64 / 1000.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,17 +54,27 @@ struct Calc {
     current_replicas: i32,
     #[serde(default)]
     status_replicas: Option<i32>,
+    #[serde(default)]
     tolerance: CalcTolerance,
     #[serde(default)]
     pods: Vec<CalcPod>,
     target: CalcTarget,
+    #[serde(default)]
     samples: Option<CalcSamples>,
 }
 
 #[derive(Deserialize)]
+#[serde(default)]
 struct CalcTolerance {
     down: f64,
     up: f64,
+}
+
+/// HPA's own.
+impl Default for CalcTolerance {
+    fn default() -> Self {
+        Self { down: 0.1, up: 0.1 }
+    }
 }
 
 #[derive(Deserialize)]
@@ -120,7 +130,9 @@ fn calc(input: Calc) -> Answer {
 struct LimitInput {
     direction: WireDirection,
     current: i32,
+    #[serde(default)]
     up_events: Vec<WireEvent>,
+    #[serde(default)]
     down_events: Vec<WireEvent>,
     rules: WireRules,
 }
@@ -138,7 +150,9 @@ struct RateInput {
     desired: i32,
     min: i32,
     max: i32,
+    #[serde(default)]
     up_events: Vec<WireEvent>,
+    #[serde(default)]
     down_events: Vec<WireEvent>,
     up: WireRules,
     down: WireRules,
@@ -175,6 +189,7 @@ fn told(limit: Limit) -> Value {
 #[derive(Deserialize)]
 struct SimpleInput {
     window_s: i32,
+    #[serde(default)]
     recommendations: Vec<WireRecommendation>,
     proposal: i32,
 }
@@ -193,6 +208,7 @@ struct BehaviorInput {
     proposal: i32,
     up_window_s: i32,
     down_window_s: i32,
+    #[serde(default)]
     recommendations: Vec<WireRecommendation>,
 }
 
@@ -214,6 +230,7 @@ fn stored_after(mut stored: Vec<Recommendation>, stabilized: Stabilized, proposa
 struct EventInput {
     direction: WireDirection,
     rules: Option<WireRules>,
+    #[serde(default)]
     stored: Vec<WireEvent>,
     from: i32,
     to: i32,

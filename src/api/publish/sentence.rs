@@ -31,7 +31,8 @@ fn cause(policy: &Policy, trace: &Trace) -> String {
         ),
         Outcome::MetricsFailed { first } => {
             let absent = trace.proposals.get(first).and_then(|proposal| proposal.reading.absent());
-            let why = absent.map(|absent| format!(" ({}: {})", absent.absence.reason(), absent.message));
+            let why = absent
+                .map(|absent| format!(" ({}: {})", absent.absence.reason(), absent.message.trim_end_matches('.')));
             format!("{} has no value to act on{}", metric_name(policy, first), why.unwrap_or_default())
         }
         Outcome::AboveMax => format!("the size was above maxReplicas {}", trace.max_replicas),

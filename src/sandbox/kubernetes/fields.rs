@@ -179,7 +179,9 @@ pub(super) fn own_changes(owners: &mut Owners, manager: &Manager, before: &Value
     let changed: BTreeSet<Path> =
         after.iter().filter(|(path, value)| before.get(*path) != Some(value)).map(|(path, _)| path.clone()).collect();
     for owned in owners.values_mut() {
-        owned.retain(|path| after.contains_key(path) && !changed.contains(path));
+        // What the update does not speak of, such as the status in an update of the spec, stays whose it was.
+        let removed = |path: &Path| before.contains_key(path) && !after.contains_key(path);
+        owned.retain(|path| !removed(path) && !changed.contains(path));
     }
     if !changed.is_empty() {
         owners.entry(manager.clone()).or_default().extend(changed);
