@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Problem;
 use super::sketch::problem;
 use crate::api::behavior::RulesSpec;
-use crate::api::metrics::MetricSpec;
+use crate::api::metrics::{MetricKind, MetricSpec};
 use crate::api::quantity::Quantity;
 use crate::api::spec::ScaleTargetRef;
 
@@ -69,7 +69,10 @@ fn metrics(value: &Value, path: &str, problems: &mut Vec<Problem>) {
         let path = format!("{path}[{index}]");
         understood::<MetricSpec>(metric, &path, problems);
         let Ok(MetricSpec { kind, .. }) = serde_json::from_value(metric.clone()) else { continue };
-        if BLOCKS.contains(&kind.block()) && metric.get(kind.block()).is_none() {
+        if kind == MetricKind::Unknown {
+            continue;
+        }
+        if metric.get(kind.block()).is_none() {
             problems.push(problem(
                 format!("{path}.{}", kind.block()),
                 "",

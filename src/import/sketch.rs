@@ -42,8 +42,8 @@ impl Sketch {
         sketch.note(
             "",
             format!(
-                "From {} ({}). While that drives the workload Flyball holds; it takes over once the {kind} is deleted. With \
-                 spec.mode DryRun it tells beside it what it would do.",
+                "From {} ({}). While that drives the workload, Flyball holds: the policy takes over once the {kind} is \
+                 deleted. To see before that what it would do, set spec.mode to DryRun.",
                 title(original),
                 text(original, "/apiVersion"),
             ),

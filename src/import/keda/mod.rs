@@ -53,7 +53,11 @@ pub(super) fn convert(object: &Value) -> Result<Draft, Vec<Problem>> {
 fn unknown(object: Option<&Value>, path: &str, known: &[&str], sketch: &mut Sketch) {
     let names = object.and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name);
     for name in names.filter(|name| !known.contains(&name.as_str())) {
-        sketch.refuse(format!("{path}.{name}"), "", "is a field of ScaledObjects that Flyball does not know");
+        sketch.refuse(
+            format!("{path}.{name}"),
+            "",
+            "is no field of a ScaledObject that Flyball knows: remove it, or tell us about it",
+        );
     }
 }
 
@@ -178,6 +182,13 @@ fn in_words_of_keda(mut problem: Problem) -> Problem {
             problem.field = format!("{theirs}{rest}");
             break;
         }
+    }
+    for (ours, theirs) in [
+        ("prometheus.target.averageValue", "metadata.threshold"),
+        ("prometheus.target.value", "metadata.threshold"),
+        ("prometheus.query", "metadata.query"),
+    ] {
+        problem.field = problem.field.replace(ours, theirs);
     }
     problem.fix = problem.fix.replace("minReplicas", "minReplicaCount").replace("maxReplicas", "maxReplicaCount");
     problem
