@@ -42,28 +42,30 @@ fn text(bytes: &[u8]) -> String {
 /// The policies that are made of a manifest.
 fn policies(name: &str) -> Vec<Value> {
     let found = objects(&fs::read_to_string(folder().join(name)).unwrap()).unwrap();
-    let made = found.iter().map(import);
+    let made = found.iter().map(|object| import(object, None));
     made.filter_map(|outcome| if let Outcome::Policy(draft) = outcome { Some(draft.object) } else { None }).collect()
 }
 
 #[test]
 fn each_manifest_becomes_what_was_read_and_found_good() {
-    let mut differing = Vec::new();
     for name in manifests() {
-        let Output { stdout, stderr, status } = flyball(&[&name]).output().unwrap();
-        assert_eq!(status.code(), Some(i32::from(text(&stderr).contains("error: "))), "{name}");
-        for (extension, printed) in [("out", text(&stdout)), ("err", text(&stderr))] {
-            let path = folder().join("expected").join(format!("{name}.{extension}"));
-            if std::env::var_os("FLYBALL_REGENERATE").is_some() {
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(&path, &printed).unwrap();
-            }
-            if fs::read_to_string(&path).unwrap_or_default() != printed {
-                differing.push(format!("{}:\n{printed}", path.display()));
-            }
-        }
+        let printed = flyball(&[&name]).output().unwrap();
+        let refused = text(&printed.stderr).contains("error: ");
+        assert_eq!(printed.status.code(), Some(i32::from(refused)), "{name}");
+        same_as_stored(&name, &printed);
     }
-    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+/// Compares with `expected/NAME.out` and `.err`, or renews them.
+fn same_as_stored(name: &str, printed: &Output) {
+    for (extension, printed) in [("out", text(&printed.stdout)), ("err", text(&printed.stderr))] {
+        let path = folder().join("expected").join(format!("{name}.{extension}"));
+        if std::env::var_os("FLYBALL_REGENERATE").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &printed).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), printed, "{}", path.display());
+    }
 }
 
 #[test]
@@ -121,6 +123,15 @@ fn several_files_and_standard_input_are_read() {
     let read: Vec<Value> = serde_saphyr::from_multiple(&text(&stdout)).unwrap();
     let names: Vec<&str> = read.iter().map(|object| object["metadata"]["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["legacy", "legacy-default", "php-apache", "a", "b"]);
+}
+
+#[test]
+fn rules_of_prometheus_adapter_become_queries() {
+    let made = flyball(&["adapter/hpa.yaml", "--adapter-rules", "adapter/rules.yaml"]).output().unwrap();
+    assert_eq!(made.status.code(), Some(1), "one HPA of the two cannot be expressed");
+    same_as_stored("adapter", &made);
+    let policy: ScalingPolicy = serde_saphyr::from_str(&text(&made.stdout)).unwrap();
+    resolve(&policy).unwrap();
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::UsageError;
 use super::explain::configuration;
-use crate::import::{Draft, Outcome, import, objects, title};
+use crate::import::{Draft, Outcome, Rules, import, objects, title};
 use crate::view::text::{safe, sentence};
 
 /// Most bytes of one input: more than any manifest, less than what would hurt.
@@ -35,6 +35,9 @@ pub struct ImportArgs {
     /// All of all namespaces
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
+    /// Rules of prometheus-adapter (its config.yaml, or the values of its chart): turns Object and External metrics into queries
+    #[arg(long, value_name = "FILE")]
+    pub adapter_rules: Option<PathBuf>,
     /// Form of the policies; JSON has no comments, so they go to standard error
     #[arg(short, long, value_enum, default_value_t = Output::Yaml)]
     pub output: Output,
@@ -80,7 +83,8 @@ const KINDS: &[([&str; 4], &[&str])] = &[
 /// If a source cannot be read, or holds something that no policy can express.
 pub async fn run(args: ImportArgs) -> anyhow::Result<()> {
     let sources: Vec<Source> = args.sources.iter().map(|text| source(text, &args)).collect::<Result<_, _>>()?;
-    let mut tally = Tally::default();
+    let rules = args.adapter_rules.as_deref().map(rules).transpose()?;
+    let mut tally = Tally { rules, ..Tally::default() };
     let mut client = None;
     for source in &sources {
         let (origin, found) = match source {
@@ -121,14 +125,26 @@ fn source(text: &str, args: &ImportArgs) -> Result<Source, UsageError> {
     }
 }
 
+/// The rules of prometheus-adapter.
+fn rules(path: &Path) -> anyhow::Result<Rules> {
+    let name = path.display().to_string();
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read {name}"))?;
+    Rules::read(&bounded(&name, file)?).map_err(|error| anyhow!("--adapter-rules {name} {error}"))
+}
+
 /// The objects of a manifest.
 fn local(name: &str, input: impl Read) -> anyhow::Result<Vec<Value>> {
+    objects(&bounded(name, input)?).map_err(|error| anyhow!("{name} {error}"))
+}
+
+/// The text of an input that is not too large.
+fn bounded(name: &str, input: impl Read) -> anyhow::Result<String> {
     let mut text = String::new();
     input.take(MAX_INPUT_BYTES + 1).read_to_string(&mut text).with_context(|| format!("cannot read {name}"))?;
     if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_INPUT_BYTES {
         bail!("{name} is larger than {} MiB: split it", MAX_INPUT_BYTES >> 20);
     }
-    objects(&text).map_err(|error| anyhow!("{name} {error}"))
+    Ok(text)
 }
 
 async fn connect(args: &ImportArgs) -> anyhow::Result<Client> {
@@ -176,6 +192,7 @@ async fn remote(client: &Client, (kind, name): (usize, Option<&str>), args: &Imp
 /// What became of everything that was read.
 #[derive(Debug, Default)]
 struct Tally {
+    rules: Option<Rules>,
     drafts: Vec<Draft>,
     refused: usize,
 }
@@ -183,7 +200,7 @@ struct Tally {
 impl Tally {
     /// Translates one object; what is no policy is told on standard error.
     fn count(&mut self, origin: &str, object: &Value) {
-        match import(object) {
+        match import(object, self.rules.as_ref()) {
             Outcome::Policy(draft) => self.drafts.push(draft),
             Outcome::PassedOver(why) => eprintln!("note: {}: {}", safe(origin), safe(&why)),
             Outcome::Refused(problems) => {
@@ -241,6 +258,7 @@ mod tests {
             namespace: None,
             all,
             all_namespaces: false,
+            adapter_rules: None,
             output: Output::Yaml,
             context: None,
             kubeconfig: None,

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::sketch::{Sketch, problem};
-use super::{Draft, Problem, text};
+use super::{Draft, Problem, Rules, text};
 
 /// What v1 calls its one metric.
 const V1_CPU_FIELD: &str = "targetCPUUtilizationPercentage";
@@ -23,7 +23,7 @@ pub(super) fn owner(object: &Value) -> Option<String> {
 }
 
 /// The policy that decides as `object` does.
-pub(super) fn convert(object: &Value, version: &str) -> Result<Draft, Vec<Problem>> {
+pub(super) fn convert(object: &Value, version: &str, rules: Option<&Rules>) -> Result<Draft, Vec<Problem>> {
     let mut sketch = Sketch::new(object);
     if let Some(Value::Object(spec)) = object.get("spec") {
         sketch.spec = spec.clone();
@@ -48,7 +48,33 @@ pub(super) fn convert(object: &Value, version: &str) -> Result<Draft, Vec<Proble
         let text = "The HorizontalPodAutoscaler names no metric: HPA then takes the CPU at 80 % of the requests.";
         sketch.note("spec.metrics", text);
     }
+    if let Some(rules) = rules {
+        by_rules(rules, text(object, "/metadata/namespace"), &mut sketch);
+    }
     sketch.finish()
+}
+
+/// Writes what prometheus-adapter would serve as queries of its rules.
+fn by_rules(rules: &Rules, namespace: &str, sketch: &mut Sketch) {
+    let Some(Value::Array(mut metrics)) = sketch.spec.remove("metrics") else { return };
+    for (index, metric) in metrics.iter_mut().enumerate() {
+        let path = format!("spec.metrics[{index}]");
+        match rules.translate(metric, namespace) {
+            None => {}
+            Some(Ok(query)) => {
+                let (kind, block) = (text(metric, "/type").to_owned(), text(metric, "/type").to_lowercase());
+                let name = text(metric, &format!("/{block}/metric/name")).to_owned();
+                sketch
+                    .note(path, format!("The {kind} metric {name}, by the rule of prometheus-adapter that serves it."));
+                *metric = query;
+            }
+            Some(Err((field, value, fix))) => {
+                let field = if field.is_empty() { path } else { format!("{path}.{field}") };
+                sketch.refuse(field, value, fix);
+            }
+        }
+    }
+    sketch.spec.insert("metrics".into(), Value::Array(metrics));
 }
 
 fn from_v1(object: &Value, sketch: &mut Sketch) {

@@ -2,6 +2,7 @@
 //! Owns the translation, the comments where something differs, and the refusal of what cannot be expressed: a policy that lost a
 //! metric would ask for fewer replicas than its original, so nothing is ever left out silently. Must not do IO.
 
+mod adapter;
 mod fields;
 mod hpa;
 mod keda;
@@ -12,6 +13,7 @@ mod yaml;
 use serde_json::Value;
 
 pub use crate::api::resolve::Problem;
+pub use adapter::Rules;
 pub use read::{Unreadable, objects};
 pub use yaml::WriteError;
 
@@ -58,9 +60,9 @@ impl Draft {
     }
 }
 
-/// Translates one object.
+/// Translates one object. With the rules of an adapter, the Object and External metrics of HPAs become queries to Prometheus.
 #[must_use]
-pub fn import(object: &Value) -> Outcome {
+pub fn import(object: &Value, rules: Option<&Rules>) -> Outcome {
     let object = without_nulls(object);
     let (api_version, kind) = (text(&object, "/apiVersion"), text(&object, "/kind"));
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -69,7 +71,7 @@ pub fn import(object: &Value) -> Outcome {
             if let Some(other) = hpa::owner(&object) {
                 return Outcome::PassedOver(other);
             }
-            hpa::convert(&object, version)
+            hpa::convert(&object, version, rules)
         }
         ("keda.sh", "ScaledObject") => keda::convert(&object),
         _ => return Outcome::PassedOver(format!("{} is no autoscaler that can be imported", title(&object))),
