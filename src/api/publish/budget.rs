@@ -32,10 +32,10 @@ pub fn restored(policy: &Policy, status: &ScalingPolicyStatus) -> State {
     // Status may have been written by anybody: what is beyond the bound is not looked at.
     for record in status.recent_rescales.iter().take(MAX_RECENT_RESCALES) {
         let at = Timestamp::from_millis(record.time.0.as_millisecond());
-        state.record_rescale(
-            policy,
-            Rescale { from: 0.max(record.change.saturating_neg()), to: record.change.max(0), at },
-        );
+        // Only the change counts. It is put upon one replica, so that none of these looks like a way to zero.
+        let from = record.change.saturating_neg().max(0).saturating_add(1);
+        let to = record.change.max(0).saturating_add(1);
+        state.record_rescale(policy, Rescale { from, to, at });
     }
     state
 }
@@ -47,6 +47,7 @@ fn micro_time(at: Timestamp) -> MicroTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::policy::Settings;
     use crate::engine::{Behavior, Mode, RateKind, RatePolicy, Rules, ScaleEvent, Select};
 
     fn policy() -> Policy {
@@ -63,6 +64,7 @@ mod tests {
             behavior: Some(Behavior { up: rules.clone(), down: rules }),
             downscale_window_seconds: 300,
             mode: Mode::Auto,
+            settings: Settings::default(),
         }
     }
 
