@@ -1,9 +1,9 @@
 //! What holds of every decision, whatever comes in. Plausible inputs find logic that is wrong, wild ones arithmetic that is.
 
 use flyball::engine::{
-    Absence, Absent, Action, Behavior, Decision, Direction, Metric, Milli, Mode, Observation, Outcome, Policy,
-    RateKind, RatePolicy, Reading, Recommendation, Replicas, Rescale, Rules, Sample, ScaleEvent, Select, State, Target,
-    Timestamp, asks_metrics, decide,
+    Absence, Absent, Action, Behavior, Decision, Direction, Metric, MetricKind, Milli, Mode, Observation, Outcome,
+    Policy, RateKind, RatePolicy, Reading, Recommendation, Replicas, Rescale, Rules, Sample, ScaleEvent, Select,
+    Settings, State, Target, Timestamp, asks_metrics, decide,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -54,10 +54,14 @@ fn policy() -> impl Strategy<Value = Policy> {
     (1..20, 0..80, vec(target(), 1..4), behavior(), 0..=600).prop_map(|(min, more, targets, behavior, window)| Policy {
         min_replicas: min,
         max_replicas: min + more,
-        metrics: targets.into_iter().map(|target| Metric { name: "m".into(), target }).collect(),
+        metrics: targets
+            .into_iter()
+            .map(|target| Metric { name: "m".into(), kind: MetricKind::Prometheus, target })
+            .collect(),
         behavior,
         downscale_window_seconds: window,
         mode: Mode::Auto,
+        settings: Settings::default(),
     })
 }
 
@@ -83,14 +87,21 @@ fn event() -> impl Strategy<Value = ScaleEvent> {
 fn state() -> impl Strategy<Value = State> {
     let recommendation = (0..120, 0..900_000i64)
         .prop_map(|(replicas, age)| Recommendation { replicas, at: Timestamp::from_millis(NOW_MILLIS - age) });
-    (option::of(vec(recommendation, 0..12)), vec(event(), 0..5), vec(event(), 0..5))
-        .prop_map(|(recommendations, up_events, down_events)| State { recommendations, up_events, down_events })
+    (option::of(vec(recommendation, 0..12)), vec(event(), 0..5), vec(event(), 0..5)).prop_map(
+        |(recommendations, up_events, down_events)| State {
+            recommendations,
+            up_events,
+            down_events,
+            scaled_to_zero: false,
+        },
+    )
 }
 
 fn observation() -> impl Strategy<Value = Observation> {
     (0..120, option::of(0..120), vec(reading(), 0..4)).prop_map(|(spec, ready, readings)| Observation {
         now: Timestamp::from_millis(NOW_MILLIS),
         replicas: Replicas { spec, ready },
+        pods: None,
         readings,
     })
 }
@@ -129,10 +140,14 @@ fn wild_policy() -> impl Strategy<Value = Policy> {
         |(min_replicas, max_replicas, targets, behavior, (downscale_window_seconds, mode))| Policy {
             min_replicas,
             max_replicas,
-            metrics: targets.into_iter().map(|target| Metric { name: "m".into(), target }).collect(),
+            metrics: targets
+                .into_iter()
+                .map(|target| Metric { name: "m".into(), kind: MetricKind::Prometheus, target })
+                .collect(),
             behavior,
             downscale_window_seconds,
             mode,
+            settings: Settings::default(),
         },
     )
 }
@@ -143,14 +158,20 @@ fn wild_state() -> impl Strategy<Value = State> {
     let event = (edge_i32(), instant(), any::<bool>())
         .prop_map(|(change, at, outdated)| ScaleEvent { change, at, outdated })
         .boxed();
-    (option::of(vec(recommendation, 0..5)), vec(event.clone(), 0..4), vec(event, 0..4))
-        .prop_map(|(recommendations, up_events, down_events)| State { recommendations, up_events, down_events })
+    (option::of(vec(recommendation, 0..5)), vec(event.clone(), 0..4), vec(event, 0..4)).prop_map(
+        |(recommendations, up_events, down_events)| State {
+            recommendations,
+            up_events,
+            down_events,
+            scaled_to_zero: false,
+        },
+    )
 }
 
 fn wild_observation() -> impl Strategy<Value = Observation> {
     let reading = prop_oneof![edge_i64().prop_map(reading_of), Just(Reading::Missing(absent()))];
     (edge_i64(), edge_i32(), option::of(edge_i32()), vec(reading, 0..4)).prop_map(|(now, spec, ready, readings)| {
-        Observation { now: Timestamp::from_millis(now), replicas: Replicas { spec, ready }, readings }
+        Observation { now: Timestamp::from_millis(now), replicas: Replicas { spec, ready }, pods: None, readings }
     })
 }
 
@@ -219,6 +240,7 @@ proptest! {
         let size = observation.replicas.spec.clamp(policy.min_replicas, policy.max_replicas);
         let on_target = |metric: &Metric| reading_of(match metric.target {
             Target::Value(target) => target.get(),
+ Target::Utilization(percent) => i64::from(percent) * 1000,
             Target::AverageValue(target) => target.get() * i64::from(size),
         });
         let readings: Vec<Reading> = policy.metrics.iter().map(on_target).collect();
@@ -226,7 +248,7 @@ proptest! {
         for step in 0..steps {
             let now = Timestamp::from_millis(NOW_MILLIS).plus_seconds(step * 15);
             let replicas = Replicas { spec: size, ready: observation.replicas.ready };
-            let (after, decision) = decide(&policy, state, &Observation { now, replicas, readings: readings.clone() });
+            let (after, decision) = decide(&policy, state, &Observation { now, replicas, pods: None, readings: readings.clone() });
             prop_assert_eq!(decision.action, Action::Hold);
             prop_assert_eq!(decision.trace.recommended_replicas, Some(size));
             state = after;
@@ -271,7 +293,7 @@ proptest! {
     ) {
         let outcome = decided(&policy, &state, &observation).trace.outcome;
         let looked = matches!(outcome, Outcome::Valid { .. } | Outcome::MetricsFailed { .. });
-        prop_assert_eq!(asks_metrics(&policy, observation.replicas), looked);
+        prop_assert_eq!(asks_metrics(&policy, &state, observation.replicas), looked);
     }
 
     #[test]
@@ -303,10 +325,11 @@ proptest! {
         let policy = Policy {
             min_replicas: 1,
             max_replicas: 200,
-            metrics: vec![Metric { name: "m".into(), target: Target::AverageValue(Milli::new(1000)) }],
+            metrics: vec![Metric { name: "m".into(), kind: MetricKind::Prometheus, target: Target::AverageValue(Milli::new(1000)) }],
             behavior: Some(Behavior { up, down }),
             downscale_window_seconds: 0,
             mode: Mode::Auto,
+ settings: Settings::default(),
         };
         let (mut state, mut spec, mut seconds) = (State::default(), 100, 0);
         // The size in force from each second on.
@@ -315,7 +338,7 @@ proptest! {
             seconds += pause;
             let now = Timestamp::from_millis(NOW_MILLIS).plus_seconds(seconds);
             let replicas = Replicas { spec, ready: None };
-            let (after, decision) = decide(&policy, state, &Observation { now, replicas, readings: vec![reading_of(load)] });
+            let (after, decision) = decide(&policy, state, &Observation { now, replicas, pods: None, readings: vec![reading_of(load)] });
             state = after;
             if let Action::ScaleTo(to) = decision.action {
                 state.record_rescale(&policy, Rescale { from: spec, to, at: now });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::query::{MetricQuery, SeriesRule};
 use crate::engine::policy::DEFAULT_DOWNSCALE_WINDOW_SECONDS;
-use crate::engine::{Metric, Mode, Policy, Target};
+use crate::engine::{self, Metric, Mode, Policy, Settings, Target};
 
 use super::metrics::{
     MAX_QUERY_LENGTH, MAX_SAMPLE_AGE_SECONDS, MetricKind, MetricSpec, MetricTarget, PrometheusMetric, SeriesSpec,
@@ -166,6 +166,7 @@ pub fn resolve(policy: &ScalingPolicy) -> Result<Resolved, InvalidSpec> {
         behavior,
         downscale_window_seconds: DEFAULT_DOWNSCALE_WINDOW_SECONDS,
         mode,
+        settings: Settings::default(),
     };
     Ok(Resolved { policy, queries, target, polling_period_seconds: spec.polling_period_seconds })
 }
@@ -237,7 +238,7 @@ fn metrics(specs: &[MetricSpec], problems: &mut Problems) -> (Vec<Metric>, Vec<M
         } else if let Some(prometheus) = &spec.prometheus {
             let path = format!("{path}.prometheus");
             if let Some(target) = target(&prometheus.target, &format!("{path}.target"), problems) {
-                metrics.push(Metric { name: name.as_str().into(), target });
+                metrics.push(Metric { name: name.as_str().into(), kind: engine::MetricKind::Prometheus, target });
             }
             queries.push(query(prometheus, &path, problems));
         } else {

@@ -12,6 +12,9 @@ pub struct State {
     pub up_events: Vec<ScaleEvent>,
     /// Changes downwards that were written.
     pub down_events: Vec<ScaleEvent>,
+    /// The size is zero because the policy set it to zero, so the policy may take it back (HPA keeps this in its condition
+    /// `ScaledToZero`). A zero that somebody else set is theirs.
+    pub scaled_to_zero: bool,
 }
 
 /// What the metrics asked for at one instant, before stabilization.
