@@ -63,6 +63,7 @@ mod tests {
             behavior: Some(Behavior { up: rules.clone(), down: rules }),
             downscale_window_seconds: 300,
             mode: Mode::Auto,
+            settings: crate::engine::policy::Settings::default(),
         }
     }
 

@@ -93,7 +93,9 @@ impl<'a> Trigger<'a> {
         }
         self.connection_notes(sketch);
         self.activation_note("activationThreshold", sketch);
-        if self.metadata("ignoreNullValues").is_none_or(|value| value != "false") {
+        // The words that Go's ParseBool reads as false.
+        let off = |value: String| ["false", "False", "FALSE", "f", "F", "0"].contains(&value.as_str());
+        if !self.metadata("ignoreNullValues").is_some_and(off) {
             let text = "KEDA takes an empty result as 0. Flyball takes it as missing, and never removes replicas for it; where \
                         nothing really means zero, end the query with `or vector(0)`.";
             sketch.note(format!("{}.prometheus.query", self.metric_path), text);
