@@ -13,6 +13,8 @@ mod isolation;
 mod life;
 #[path = "controller/modes.rs"]
 mod modes;
+#[path = "controller/rivals.rs"]
+mod rivals;
 #[path = "controller/scene.rs"]
 mod scene;
 #[path = "controller/wire.rs"]

@@ -94,6 +94,10 @@ fn lists_strings_and_maps_are_bounded() {
             Some("array") => schema.get("maxItems").is_none() || schema.get("x-kubernetes-list-type").is_none(),
             Some("object") => schema.get("additionalProperties").is_some() && schema.get("maxProperties").is_none(),
             Some(_) => false,
+            None if schema.get("x-kubernetes-preserve-unknown-fields").is_some() => {
+                let none_of = |key: &str| schema.get(key) == Some(&json!(0));
+                schema.get("maxLength").is_none() || !none_of("maxItems") || !none_of("maxProperties")
+            }
             None => schema.get("x-kubernetes-int-or-string").is_none() || schema.get("maxLength").is_none(),
         }
     });

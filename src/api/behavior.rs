@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::behavior::{MAX_PERIOD_SECONDS, MAX_WINDOW_SECONDS};
 
-use super::quantity::Quantity;
+use super::quantity::{Quantity, fraction_schema};
 use super::rules;
 
 /// Most rate policies of one direction: more than anybody has been seen to use, and a bound for the cost of the CEL rules.
@@ -42,9 +42,9 @@ pub struct RulesSpec {
     #[schemars(length(max = MAX_RATE_POLICIES))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub policies: Option<Vec<RatePolicySpec>>,
-    /// How far the metric may be from its target before this direction reacts, as a fraction of the target. Default: 0.1, which is 10 percent; 0 or more, a fraction in quotes.
+    /// How far the metric may be from its target before this direction reacts, as a fraction of the target. Default: 0.1, which is 10 percent; 0 or more, as 0.05, "0.05" or 50m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = rules::quantity_not_negative())]
+    #[schemars(schema_with = "fraction_schema")]
     pub tolerance: Option<Quantity>,
 }
 

@@ -19,6 +19,9 @@ pub const MAX_QUANTITY_LENGTH: usize = 32;
 /// What the API server holds a quantity against: Kubernetes' own grammar.
 pub const QUANTITY_PATTERN: &str = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$";
 
+/// The same without a minus.
+const NOT_NEGATIVE_PATTERN: &str = r"^[+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$";
+
 /// A quantity as it stands in a manifest. Kept as text until it is used, so that one bad quantity cannot make a whole list unreadable;
 /// integers and numbers are taken as text too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -209,7 +212,9 @@ impl<'de> Deserialize<'de> for Quantity {
             }
 
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<Quantity, E> {
-                Ok(Quantity(number.to_string()))
+                let plain = number.to_string();
+                // A tiny or huge number in full would be longer than a quantity may be; `1e-40` is one as well.
+                Ok(Quantity(if plain.len() > MAX_QUANTITY_LENGTH { format!("{number:e}") } else { plain }))
             }
         }
 
@@ -235,6 +240,22 @@ impl JsonSchema for Quantity {
             "pattern": QUANTITY_PATTERN,
         })
     }
+}
+
+/// A quantity of 0 or more that may be written as any number, with or without quotes: `0.05` is how Kubernetes' own documentation
+/// writes a tolerance. `x-kubernetes-int-or-string` refuses fractions, a structural schema knows no other union of types, and CEL
+/// cannot see what has no type. So the types that make no sense are excluded one by one, and the bound is told by `minimum` for
+/// numbers and by the pattern for strings. Targets stay `int-or-string`: their rules need CEL to see which of them is set.
+pub(super) fn fraction_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "x-kubernetes-preserve-unknown-fields": true,
+        "minimum": 0,
+        "maxLength": MAX_QUANTITY_LENGTH,
+        "pattern": NOT_NEGATIVE_PATTERN,
+        "maxItems": 0,
+        "maxProperties": 0,
+        "not": {"enum": [true, false, [], {}]},
+    })
 }
 
 #[cfg(test)]
@@ -306,9 +327,20 @@ mod tests {
 
     #[test]
     fn reads_numbers_and_strings_alike() {
-        for (json, expected) in [("100", "100"), ("\"500m\"", "500m"), ("0.5", "0.5"), ("-3", "-3")] {
+        let cases = [
+            ("100", "100"),
+            ("\"500m\"", "500m"),
+            ("0.5", "0.5"),
+            ("0.05", "0.05"),
+            ("-3", "-3"),
+            ("1e-7", "0.0000001"),
+            ("1e-40", "1e-40"),
+            ("1.5e300", "1.5e300"),
+        ];
+        for (json, expected) in cases {
             let quantity: Quantity = serde_json::from_str(json).unwrap();
             assert_eq!(quantity.0, expected, "{json}");
+            assert!(quantity.to_f64().is_ok(), "{json}");
         }
         assert!(serde_json::from_str::<Quantity>("true").is_err());
     }

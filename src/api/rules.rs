@@ -74,12 +74,6 @@ pub(super) fn quantity_above_zero() -> Rule {
         .message("must be greater than 0, for example `100` or `500m`")
 }
 
-/// A quantity of 0 or more.
-pub(super) fn quantity_not_negative() -> Rule {
-    Rule::new("type(self) == int ? self >= 0 : !isQuantity(string(self)) || !quantity(string(self)).isLessThan(quantity('0'))")
-        .message("must be 0 or more, for example `0.1` for 10 %")
-}
-
 /// A list of rate policies is not empty, even where the direction is off (HPA rule).
 pub(super) fn policies_not_empty() -> Rule {
     Rule::new("!has(self.policies) || size(self.policies) > 0")

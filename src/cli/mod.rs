@@ -1,7 +1,10 @@
 //! One file per command. Owns arguments, exit codes and what is printed; everything else is somebody else's room.
 
 pub mod crd;
+#[cfg(feature = "sandbox")]
+pub mod demo;
 pub mod explain;
+pub mod import;
 pub mod run;
 
 use std::process::ExitCode;
@@ -22,6 +25,11 @@ enum Command {
     Run(run::RunArgs),
     /// Show why a policy has the replicas that it has
     Explain(explain::ExplainArgs),
+    /// Print HorizontalPodAutoscalers and ScaledObjects as ScalingPolicies
+    Import(import::ImportArgs),
+    /// Show the controller at work on an embedded cluster: no Kubernetes, no Prometheus needed
+    #[cfg(feature = "sandbox")]
+    Demo(demo::DemoArgs),
     /// Print the definition of the custom resource, for kubectl apply --server-side -f -
     Crd,
     /// Print a completion script, to be sourced by the shell
@@ -47,6 +55,9 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => blocking(run::run(args)),
         Command::Explain(args) => blocking(explain::run(args)),
+        Command::Import(args) => blocking(import::run(args)),
+        #[cfg(feature = "sandbox")]
+        Command::Demo(args) => demo::run(args),
         Command::Crd => crd::run(),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "flyball", &mut std::io::stdout());

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use flyball::api::ScalingPolicy;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ pub(crate) fn trials(shared: &Arc<Shared>) -> Vec<Trial> {
     vec![
         with_crd("policy::the_server_finds_nothing_wrong_with_the_definition", nothing_is_wrong_with_the_definition),
         with_crd("policy::a_mistake_is_refused_with_its_path_and_mend", a_mistake_is_refused_with_its_path_and_mend),
+        with_crd("policy::a_tolerance_may_be_any_number", a_tolerance_may_be_any_number),
         with_crd("policy::an_hpa_manifest_is_accepted_as_it_is", an_hpa_manifest_is_accepted_as_it_is),
         with_crd("policy::defaults_are_filled_in_on_create", defaults_are_filled_in_on_create),
         with_crd("policy::explain_tells_every_field", explain_tells_every_field),
@@ -62,6 +64,9 @@ fn nothing_is_wrong_with_the_definition(plane: &ControlPlane) -> Result<(), Fail
 type Mistake = (&'static str, Value, &'static str, &'static str);
 
 fn mistakes() -> Vec<Mistake> {
+    let tolerance = |value: Value, words| -> Mistake {
+        ("/spec/behavior", json!({"scaleUp": {"tolerance": value}}), "spec.behavior.scaleUp.tolerance", words)
+    };
     let target = |target: Value| json!([prometheus(&target)]);
     let named = |name: &str| {
         let mut metric = prometheus(&json!({"type": "Value", "value": 5}));
@@ -113,6 +118,15 @@ fn mistakes() -> Vec<Mistake> {
             "spec.behavior.scaleDown.policies[0].periodSeconds",
             "less than or equal to 1800",
         ),
+        tolerance(json!(-0.05), "greater than or equal to 0"),
+        tolerance(json!("-50m"), "should match '^[+]?([0-9]+"),
+        tolerance(json!("10%"), "should match '^[+]?([0-9]+"),
+        tolerance(json!("9".repeat(33)), "may not be more than 32 bytes"),
+        tolerance(json!(true), "must not validate the schema (not)"),
+        tolerance(json!({}), "must not validate the schema (not)"),
+        tolerance(json!([]), "must not validate the schema (not)"),
+        tolerance(json!({"value": 1}), "must have at most 0 items"),
+        tolerance(json!([0.1]), "must have at most 0 items"),
         ("/spec/minReplica", json!(3), "spec.minReplica", "unknown field"),
     ]
 }
@@ -132,6 +146,21 @@ fn a_mistake_is_refused_with_its_path_and_mend(plane: &ControlPlane) -> Result<(
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// The documentation of HPA writes `tolerance: 0.05`, without quotes, which a field of integers and strings does not take.
+fn a_tolerance_may_be_any_number(plane: &ControlPlane) -> Result<(), Failed> {
+    for (index, tolerance) in
+        [json!(0.05), json!("0.05"), json!("50m"), json!(0), json!(2), json!(1e-9)].iter().enumerate()
+    {
+        let mut manifest = policy(&format!("tolerance-{index}"));
+        manifest["spec"]["behavior"] = json!({"scaleDown": {"tolerance": tolerance}});
+        let kept = apply(plane, &manifest)?;
+        assert_eq!(&kept["spec"]["behavior"]["scaleDown"]["tolerance"], tolerance, "{kept}");
+        let policy: ScalingPolicy = serde_json::from_value(kept)?;
+        assert!(flyball::api::resolve(&policy).is_ok(), "{tolerance} is accepted and not understood");
+    }
     Ok(())
 }
 
@@ -156,7 +185,7 @@ fn an_hpa_manifest_is_accepted_as_it_is(plane: &ControlPlane) -> Result<(), Fail
             }},
         ],
         "behavior": {
-            "scaleDown": {"stabilizationWindowSeconds": 300, "tolerance": "0.05", "selectPolicy": "Min",
+            "scaleDown": {"stabilizationWindowSeconds": 300, "tolerance": 0.05, "selectPolicy": "Min",
                 "policies": [{"type": "Percent", "value": 10, "periodSeconds": 60}]},
             "scaleUp": {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}]},
         },

@@ -72,6 +72,16 @@ pub const KINDS: &[Kind] = &[
     Kind { plural: "replicasets", singular: "replicaset", kind: "ReplicaSet", short_names: &["rs"], ..WORKLOAD },
     Kind { plural: "statefulsets", singular: "statefulset", kind: "StatefulSet", short_names: &["sts"], ..WORKLOAD },
     Kind {
+        group: "autoscaling",
+        version: "v2",
+        plural: "horizontalpodautoscalers",
+        singular: "horizontalpodautoscaler",
+        kind: "HorizontalPodAutoscaler",
+        short_names: &["hpa"],
+        status: true,
+        ..PLAIN
+    },
+    Kind {
         group: "coordination.k8s.io",
         plural: "leases",
         singular: "lease",

@@ -18,11 +18,14 @@ const HEIGHT: f64 = 480.0;
 /// The plots' left and right edge.
 const LEFT: f64 = 56.0;
 const RIGHT: f64 = 784.0;
-/// Seconds of one loop, of which the last fifth stands still, so that the end can be read.
-const LOOP_SECONDS: f64 = 12.0;
+/// Seconds of one loop: a dozen sentences can be read in it. The last fifth stands still, so that the end can be read too.
+const LOOP_SECONDS: f64 = 20.0;
 const REVEALED: f64 = 0.8;
 /// Most points that are drawn; beyond, every n-th is. Keeps any picture under 300 kB.
 const MOST_POINTS: usize = 800;
+
+/// Most sentences that a picture tells; what comes after is left out, so that each can be read.
+pub const MOST_BEATS: usize = 12;
 
 /// A sentence that is shown from an instant on, until the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub struct Frame {
     pub title: String,
     /// What the metric is, with its unit: `requests per second`.
     pub metric: String,
-    /// The story, in order. A still picture shows none of it.
+    /// The story, in order, of which [`MOST_BEATS`] are told. A still picture shows none of it.
     pub beats: Vec<Beat>,
 }
 
@@ -50,7 +53,7 @@ pub fn still(history: &History, frame: &Frame) -> String {
     document(history, frame, false)
 }
 
-/// The plot of `history`, revealed from left to right in 12 s and again. Stands still where the reader prefers reduced motion.
+/// The plot of `history`, revealed from left to right in 16 s and again. Stands still where the reader prefers reduced motion.
 #[must_use]
 pub fn animated(history: &History, frame: &Frame) -> String {
     document(history, frame, true)
@@ -128,7 +131,7 @@ fn document(history: &History, frame: &Frame, moving: bool) -> String {
 /// The beats with the share of the reveal at which each begins.
 fn beats(frame: &Frame, axis: &Axis) -> Vec<(f64, String)> {
     let share = |beat: &Beat| (axis.x(beat.at) - LEFT) / (RIGHT - LEFT);
-    frame.beats.iter().take(8).map(|beat| (share(beat), beat.text.clone())).collect()
+    frame.beats.iter().take(MOST_BEATS).map(|beat| (share(beat), beat.text.clone())).collect()
 }
 
 /// Every n-th point where there are too many, and each that moved.
