@@ -14,8 +14,8 @@ pub struct Observation {
     pub now: Timestamp,
     /// The size of the workload.
     pub replicas: Replicas,
-    /// The pods that the workload's selector matches, in any order; `None` where nobody looked. Only metrics with a value per pod, and
-    /// Value targets, look at them.
+    /// All pods that the workload's selector matches, in any order; `None` where nobody looked, or where the list is not whole: half of
+    /// the pods would pass for half of the load. Only metrics with a value per pod, and Value targets, look at them.
     pub pods: Option<Arc<[Pod]>>,
     /// One reading per metric of the policy, in its order. A policy's metric beyond the end counts as [`Absence::NotAsked`].
     pub readings: Vec<Reading>,
