@@ -1,6 +1,7 @@
 //! From what happened to what is published: the status of a policy. Renders the trace and what became of it; must not compute a
 //! number, do IO, or move `lastTransitionTime` (that is [`super::conditions::merge`]'s alone).
 
+mod budget;
 mod changes;
 mod decision;
 mod sentence;
@@ -14,6 +15,7 @@ use super::conditions::{
 use super::resolve::InvalidSpec;
 use super::status::ScalingPolicyStatus;
 
+pub use budget::{recent_rescales, restored};
 pub use changes::differs;
 pub use decision::{last_decision, limited_by};
 pub use sentence::rescale_reason;

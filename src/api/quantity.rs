@@ -1,6 +1,8 @@
 //! Kubernetes quantities (`100`, `500m`, `2k`, `1Gi`) as exact thousandths. Owns the one parser of them; must not use floating point
 //! to read a number, since a target of `0.1` has to mean exactly 100 thousandths.
 
+mod canonical;
+
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -8,6 +10,8 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Milli;
+
+pub use canonical::Suffixes;
 
 /// Longest text of a quantity. At this length the parser's 128-bit arithmetic is exact wherever the result fits into [`Milli`].
 pub const MAX_QUANTITY_LENGTH: usize = 32;
@@ -170,45 +174,6 @@ fn parse_exponent(suffix: &str) -> Result<i32, QuantityError> {
     }
     let exponent = digits.parse::<i32>().unwrap_or(i32::MAX).min(10_000);
     Ok(if negative { -exponent } else { exponent })
-}
-
-/// Which suffixes amounts of a resource are written with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suffixes {
-    /// Powers of 1024: `Ki`, `Mi`, `Gi`.
-    Binary,
-    /// Powers of 1000: `m`, `k`, `M`.
-    Decimal,
-}
-
-impl Suffixes {
-    /// Those of a resource: binary for memory, decimal for everything else (HPA rule).
-    #[must_use]
-    pub fn of(resource: &str) -> Self {
-        if resource == "memory" { Self::Binary } else { Self::Decimal }
-    }
-}
-
-impl Quantity {
-    /// An amount of a resource in Kubernetes' canonical form: the largest binary suffix that leaves it whole. What is no whole number, or
-    /// below 1024, has no binary form.
-    #[must_use]
-    pub fn of_resource(resource: &str, amount: Milli) -> Self {
-        let mut whole = amount.get() / 1000;
-        let is_whole = amount.get() % 1000 == 0;
-        if Suffixes::of(resource) == Suffixes::Decimal || !is_whole || whole.abs() < 1024 {
-            return amount.into();
-        }
-        let mut suffixes = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].into_iter();
-        let mut suffix = suffixes.next();
-        while whole % 1024 == 0
-            && let Some(larger) = suffixes.next()
-        {
-            whole /= 1024;
-            suffix = Some(larger);
-        }
-        Self(format!("{whole}{}", suffix.unwrap_or_default()))
-    }
 }
 
 impl From<Milli> for Quantity {

@@ -73,6 +73,14 @@ impl InvalidSpec {
     }
 }
 
+impl Problem {
+    /// Whether the field asks for what a later release may do, rather than for what makes no sense.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        self.reason == UNSUPPORTED
+    }
+}
+
 impl fmt::Display for InvalidSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.problems.iter().enumerate() {

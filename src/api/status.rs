@@ -1,6 +1,6 @@
 //! The wire types of `status`: what Flyball publishes. Shapes only: filling them is `publish`'s work, drawing them is `view`'s.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ pub const MAX_MESSAGE_LENGTH: usize = 2048;
 pub const MAX_WORD_LENGTH: usize = 128;
 /// Most conditions, those of other writers included.
 pub const MAX_CONDITIONS: usize = 32;
+
+/// Most changes of size that status holds. What does not fit is added to the oldest that does, so that it counts longer, never shorter.
+pub const MAX_RECENT_RESCALES: usize = 32;
 
 /// What Flyball last saw, decided and did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +34,10 @@ pub struct ScalingPolicyStatus {
     /// When Flyball last changed the number of replicas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_scale_time: Option<Time>,
+    /// Changes of size that still count against the rate policies, so that a restart forgets no budget; absent without behavior.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_RECENT_RESCALES))]
+    pub recent_rescales: Vec<RescaleRecord>,
     /// Current and target of each metric in one line, as `kubectl get` shows it: `612m/500m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_MESSAGE_LENGTH))]
@@ -46,6 +53,16 @@ pub struct ScalingPolicyStatus {
     /// The last decision with everything that led to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_decision: Option<LastDecision>,
+}
+
+/// One change of size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RescaleRecord {
+    /// When it was decided on, to the millisecond: rate policies count in seconds.
+    pub time: MicroTime,
+    /// Replicas added, or, below 0, taken away.
+    pub change: i32,
 }
 
 /// The last value of one metric.

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 
 use super::claims::{Claim, Claims};
 use super::schedule::PolicyId;
+use crate::api::publish;
 use crate::api::spec::{DEFAULT_POLLING_PERIOD_SECONDS, PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION};
 use crate::api::{self, InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus};
 use crate::cluster::SeenScale;
@@ -197,9 +198,14 @@ impl Registry {
             .as_ref()
             .and_then(|status| status.last_scale_time.as_ref())
             .map(|time| Timestamp::from_millis(time.0.as_millisecond()));
-        let memory = Memory { status: status.map(Arc::new), last_scale, ..Memory::default() };
-        self.by_key.insert(key.clone(), id);
-        self.entries.insert(id, Entry { subject: Arc::new(Subject::new(key, object)), memory, fingerprint });
+        let subject = Arc::new(Subject::new(key.clone(), object));
+        let state = match (&subject.policy, &status) {
+            (Some(policy), Some(status)) => publish::restored(policy, status),
+            _ => State::default(),
+        };
+        let memory = Memory { state, status: status.map(Arc::new), last_scale, ..Memory::default() };
+        self.by_key.insert(key, id);
+        self.entries.insert(id, Entry { subject, memory, fingerprint });
         id
     }
 }

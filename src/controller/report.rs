@@ -54,6 +54,7 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
     };
     // A change of size whose answer was lost, or whose status was not written, is told late rather than never.
     status.last_scale_time = memory.last_scale.map(time);
+    status.recent_rescales = publish::recent_rescales(&memory.state);
     tell_conditions(context, subject, memory.status.as_deref(), &status);
     let status = Arc::new(status);
     if !subject.is_superseded() {

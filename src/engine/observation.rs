@@ -14,8 +14,8 @@ pub struct Observation {
     pub now: Timestamp,
     /// The size of the workload.
     pub replicas: Replicas,
-    /// The pods that the workload's selector matches, in any order; `None` where nobody looked. Only metrics with a value per pod, and
-    /// Value targets, look at them.
+    /// All pods that the workload's selector matches, in any order; `None` where nobody looked, or where the list is not whole: half of
+    /// the pods would pass for half of the load. Only metrics with a value per pod, and Value targets, look at them.
     pub pods: Option<Arc<[Pod]>>,
     /// One reading per metric of the policy, in its order. A policy's metric beyond the end counts as [`Absence::NotAsked`].
     pub readings: Vec<Reading>,
@@ -155,6 +155,12 @@ impl Reading {
             Self::Complete(sample) | Self::Partial(sample, _) => Some(*sample),
             Self::PerPod(_) | Self::Missing(_) => None,
         }
+    }
+
+    /// There is something, and known to be not everything.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        !matches!(self, Self::Missing(_)) && self.absent().is_some()
     }
 
     /// Why there is nothing, or not everything.

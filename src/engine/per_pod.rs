@@ -1,6 +1,8 @@
 //! From what the pods of a workload use to the replicas that they ask for (HPA rules for Resource, ContainerResource and Pods metrics).
 //! Owns the fills for pods without a sample, and the order of floating-point operations; must not know other metrics, windows or limits.
 
+use std::cmp::Ordering;
+
 use super::grouping::{Group, GroupRule};
 use super::milli::Milli;
 use super::observation::{Absence, Absent};
@@ -268,8 +270,13 @@ impl Count {
     fn fill(&self, ratio: f64, grows_with_unready: bool) -> (Usage, u32) {
         let mut filled = self.usage;
         let mut held = self.ready.saturating_add(self.strays);
-        if self.missing > 0 && (ratio < 1.0 || ratio > 1.0) {
-            let used = if ratio < 1.0 { self.missing_fill } else { 0 };
+        // Exactly on the target there is no direction to fill against (HPA rule).
+        let used = match ratio.partial_cmp(&1.0) {
+            Some(Ordering::Less) => Some(self.missing_fill),
+            Some(Ordering::Greater) => Some(0),
+            Some(Ordering::Equal) | None => None,
+        };
+        if let Some(used) = used {
             filled = filled.and((used, self.missing_requested), self.missing);
             held = held.saturating_add(self.missing);
         }

@@ -92,3 +92,40 @@ impl ContainerUsages {
         Some(PodSample { pod: Arc::clone(&self.pod), value, at: self.at, window_seconds: self.window_seconds })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::tests_support::{at, usage};
+
+    fn of(containers: &[(&str, Option<i64>)]) -> ContainerUsages {
+        let one = |(name, milli): &(&str, Option<i64>)| ((*name).into(), milli.map(Milli::new));
+        let containers = containers.iter().map(one).collect();
+        ContainerUsages { pod: "web".into(), containers, at: at(0), window_seconds: 15 }
+    }
+
+    #[test]
+    fn a_pod_is_the_sum_of_containers_that_all_report() {
+        let value = |containers: &[_], named| of(containers).sample(named).map(|sample| sample.value.get());
+        let both = [("app", Some(100)), ("log", Some(50))];
+        let one = [("app", Some(100)), ("log", None)];
+        assert_eq!(value(&both, None), Some(150));
+        assert_eq!(value(&both, Some("log")), Some(50));
+        assert_eq!(value(&both, Some("other")), None);
+        assert_eq!(value(&one, None), None, "a part of a pod would pass for less load than there is");
+        assert_eq!(value(&one, Some("app")), Some(100));
+        assert_eq!(value(&one, Some("log")), None);
+        assert_eq!(value(&[], None), None);
+        assert_eq!(value(&[("app", Some(i64::MAX)), ("log", Some(1))], None), Some(i64::MAX));
+        assert_eq!(of(&both).sample(None).map(|sample| (sample.at, sample.window_seconds)), Some((at(0), 15)));
+    }
+
+    #[test]
+    fn each_pod_is_there_once_with_its_highest_value() {
+        let samples = PodSamples::new(vec![usage("b", 1), usage("a", 2), usage("b", 7), usage("b", 3)], None);
+        assert_eq!(samples.as_slice(), [usage("a", 2), usage("b", 7)]);
+        assert_eq!(samples.get("b"), Some(&usage("b", 7)));
+        assert_eq!(samples.get("c"), None);
+        assert_eq!(samples.partial(), None);
+    }
+}

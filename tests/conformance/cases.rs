@@ -11,20 +11,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::pods;
 use super::wire::{self, NOW, WireBehavior, WireDirection, WireEvent, WireRecommendation, WireRules};
-
-/// Why some kinds are reported as ignored.
-pub(crate) const WHY_UNSUPPORTED: &str = "pods and resource metrics are not supported yet";
+use super::{pods, sync};
 
 pub(crate) type Answer = Result<Value, String>;
 
-/// The name of a kind that Flyball does not support yet; `None` for the others.
+/// The name of a kind that cannot be put to Flyball yet; `None` for the others.
 pub(crate) fn unsupported(kind: &str, input: &Value) -> Option<String> {
-    match (kind, input.get("calc").and_then(Value::as_str)) {
-        ("sync", _) => Some(kind.to_owned()),
-        _ => None,
-    }
+    (kind == "sync" && sync::needs_selectors(input)).then(|| "sync::selector".to_owned())
 }
 
 /// What the engine says to the input of a case; an error where the case cannot be put to it.
@@ -39,6 +33,7 @@ pub(crate) fn answer(kind: &str, input: &Value) -> Answer {
         "request" => pods::requested(read(input)?),
         "ratio" => pods::compared(&read(input)?),
         "samples" => pods::sampled(read(input)?),
+        "sync" => sync::passed(&read(input)?),
         "status_quantity" => pods::written(&read(input)?),
         "limit" => limited(read(input)?),
         "rate" => rated(&read(input)?),
@@ -92,7 +87,7 @@ struct CalcPod {
     ready: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub(crate) struct CalcTarget {
     pub(crate) utilization_percent: Option<i32>,
     pub(crate) value_milli: Option<i64>,

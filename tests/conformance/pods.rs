@@ -147,20 +147,45 @@ fn error(absence: Absence) -> Answer {
     Ok(json!({"error": word}))
 }
 
-fn warm_up(cpu_init_s: i32, readiness_delay_s: i32) -> WarmUp {
-    WarmUp { cpu_initialization_period_seconds: cpu_init_s, initial_readiness_delay_seconds: readiness_delay_s }
+/// HPA's own where a case does not say.
+#[derive(Deserialize, Clone, Copy)]
+struct WireWarmUp {
+    #[serde(default = "five_minutes")]
+    cpu_init_s: i32,
+    #[serde(default = "half_a_minute")]
+    readiness_delay_s: i32,
+}
+
+const fn five_minutes() -> i32 {
+    300
+}
+
+const fn half_a_minute() -> i32 {
+    30
+}
+
+impl From<WireWarmUp> for WarmUp {
+    fn from(wire: WireWarmUp) -> Self {
+        Self {
+            cpu_initialization_period_seconds: wire.cpu_init_s,
+            initial_readiness_delay_seconds: wire.readiness_delay_s,
+        }
+    }
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Calc {
     current_replicas: i32,
+    #[serde(default)]
     tolerance: CalcTolerance,
-    cpu_init_s: i32,
-    readiness_delay_s: i32,
+    #[serde(flatten)]
+    warm_up: WireWarmUp,
+    #[serde(default)]
     pods: Vec<WirePod>,
     resource: Option<String>,
     container: Option<String>,
     target: CalcTarget,
+    #[serde(default)]
     samples: Vec<WireSample>,
 }
 
@@ -177,7 +202,7 @@ pub(crate) fn calculated(input: &Calc, utilization: bool) -> Answer {
     let (pods, samples) = (pods(&input.pods), samples(&input.samples, container));
     // A Pods metric is no resource, whatever else the case tells.
     let resource = resource.filter(|_| utilization);
-    let rule = GroupRule::new(resource, warm_up(input.cpu_init_s, input.readiness_delay_s), NOW);
+    let rule = GroupRule::new(resource, input.warm_up.into(), NOW);
     let tolerances = Tolerances { down: input.tolerance.down, up: input.tolerance.up };
     let asked = Asked { goal, tolerances, current: input.current_replicas };
     match by_pods(asked, SeenPods { pods: &pods, samples: &samples, rule, census: Census::Hpa }) {
@@ -193,15 +218,16 @@ pub(crate) fn calculated(input: &Calc, utilization: bool) -> Answer {
 #[derive(Deserialize)]
 pub(crate) struct Classify {
     resource: String,
-    cpu_init_s: i32,
-    readiness_delay_s: i32,
+    #[serde(flatten)]
+    warm_up: WireWarmUp,
     pods: Vec<WirePod>,
+    #[serde(default)]
     samples: Vec<WireSample>,
 }
 
 pub(crate) fn classified(input: &Classify) -> Answer {
     let samples = samples(&input.samples, None);
-    let rule = GroupRule::new(Some(&input.resource), warm_up(input.cpu_init_s, input.readiness_delay_s), NOW);
+    let rule = GroupRule::new(Some(&input.resource), input.warm_up.into(), NOW);
     let (mut ready, mut unready, mut missing, mut ignored) = (0, Vec::new(), Vec::new(), Vec::new());
     for pod in pods(&input.pods) {
         match rule.group(&pod, samples.get(&pod.name)) {
@@ -221,8 +247,14 @@ pub(crate) fn classified(input: &Classify) -> Answer {
 pub(crate) struct RequestInput {
     resource: String,
     container: Option<String>,
+    #[serde(default = "is_on")]
     pod_level_requests_gate: bool,
     pods: Vec<WirePod>,
+}
+
+/// The gate is on since Kubernetes 1.34.
+const fn is_on() -> bool {
+    true
 }
 
 pub(crate) fn requested(mut input: RequestInput) -> Answer {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use flyball::sandbox::kubernetes::{Failure, Fault};
+use serde_json::json;
 
-use crate::scene::{NAMESPACE, PERIOD, Scene, policy, query};
+use crate::scene::{NAMESPACE, PERIOD, Scene, policy, query, with};
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_writes_no_unchanged_status_and_lowers_nothing_before_a_full_window() {
@@ -39,6 +40,27 @@ async fn a_restart_after_a_change_of_size_keeps_its_time() {
     scene.pass(2 * PERIOD).await;
     assert_eq!(scene.status("web")["lastScaleTime"], at);
     assert!(scene.gauge("flyball_last_scale_timestamp_seconds{namespace=\"shop\",name=\"web\"}").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_forgets_no_budget() {
+    let mut scene = Scene::new().await;
+    scene.deploy("web", 2);
+    scene.set("web", 2_000.0);
+    let rates = json!({"scaleUp": {"policies": [{"type": "Pods", "value": 3, "periodSeconds": 600}]}});
+    scene.apply(with(policy("web"), "/spec/behavior", rates));
+    scene.pass(2 * PERIOD).await;
+    assert_eq!(scene.replicas("web"), 5);
+    assert_eq!(scene.status("web")["recentRescales"][0]["change"], 3);
+    for _ in 0..3 {
+        scene.stop().await;
+        scene.start(16);
+        scene.pass(2 * PERIOD).await;
+        assert_eq!(scene.replicas("web"), 5, "three pods in ten minutes, whoever counts");
+    }
+    scene.expect("web", ("ScalingLimited", "True", "ScaleUpLimit"));
+    scene.pass(600).await;
+    assert_eq!(scene.replicas("web"), 8, "and no longer than that");
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,4 +207,21 @@ async fn a_watch_of_workloads_that_is_gone_for_good_is_not_believed() {
     scene.pass(6 * 60).await;
     assert_eq!(scene.replicas("web"), 4, "the human's 2 is seen, and too few");
     assert_eq!(scene.status("web")["currentReplicas"], 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_answer_after_a_long_outage_lowers_nothing_before_a_full_window() {
+    let scene = Scene::new().await;
+    scene.add("web", 6);
+    scene.pass(2 * PERIOD).await;
+    scene.prometheus.set_fault(flyball::sandbox::prometheus::Fault::Off);
+    scene.pass(20 * 60).await;
+    scene.set("web", 100.0);
+    scene.prometheus.set_fault(flyball::sandbox::prometheus::Fault::None);
+    scene.pass(4 * 60).await;
+    scene.expect("web", ("ScalingActive", "True", "ValidMetricFound"));
+    assert_eq!(scene.replicas("web"), 6, "nobody knows what was needed during the outage");
+    scene.expect("web", ("AbleToScale", "True", "ScaleDownStabilized"));
+    scene.pass(3 * 60).await;
+    assert_eq!(scene.replicas("web"), 1);
 }

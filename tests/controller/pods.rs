@@ -99,7 +99,7 @@ async fn cpu_utilization_scales_up_and_down_and_costs_one_request_a_pass() {
         json!({"type": "Resource", "name": "resource-0", "current": {"averageValue": "90m", "averageUtilization": 90}});
     assert_eq!(status["currentMetrics"][0], current);
     let message = status["lastDecision"]["message"].as_str().unwrap();
-    assert!(message.contains("90 % of the requests on average of 4 pods is 1.80 × its target 50 %"), "{message}");
+    assert!(message.contains("90 % is 1.80 × its target 50 % of what 4 pods request"), "{message}");
 
     make_pods(&scene, (4, 8), true);
     usage.set(8, 50);
@@ -142,7 +142,7 @@ async fn pods_that_are_not_ready_yet_count_as_idle_when_growing() {
     scene.pass(4 * PERIOD).await;
     assert_eq!(scene.replicas("web"), 8, "the four on their way will take half of the load");
     let message = scene.status("web")["lastDecision"]["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("4 not ready"), "{message}");
+    assert!(message.contains("4 pods not ready"), "{message}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,6 +17,7 @@ pub fn differs(old: &ScalingPolicyStatus, new: &ScalingPolicyStatus) -> bool {
         || old.current_replicas != new.current_replicas
         || old.desired_replicas != new.desired_replicas
         || old.last_scale_time != new.last_scale_time
+        || old.recent_rescales != new.recent_rescales
         || conditions_differ(&old.conditions, &new.conditions)
         || match (&old.last_decision, &new.last_decision) {
             (None, None) => false,

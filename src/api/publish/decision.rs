@@ -62,7 +62,7 @@ pub fn limited_by(trace: &Trace) -> Vec<&'static str> {
             if any(|reading| matches!(reading, Reading::Missing(_))) {
                 words.push("MetricUnavailable");
             }
-            if any(|reading| !matches!(reading, Reading::Missing(_)) && reading.absent().is_some()) {
+            if any(Reading::is_partial) {
                 words.push("PartialData");
             }
         }

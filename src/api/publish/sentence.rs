@@ -2,8 +2,8 @@
 //! trace and computes none.
 
 use crate::engine::{
-    Direction, LimitReason, Milli, Mode, Outcome, PerPod, Policy, Proposal, RateKind, RateLimit, RatePolicy, Reading,
-    Target, Trace,
+    Direction, LimitReason, Milli, Mode, Outcome, PerPod, Policy, Proposal, RateKind, RateLimit, RatePolicy, Target,
+    Trace,
 };
 
 /// Most metrics that the summary names; the rest is counted, as HPA's column does.
@@ -46,19 +46,18 @@ fn cause(policy: &Policy, trace: &Trace) -> String {
 }
 
 fn proposal_clause(name: &str, proposal: &Proposal, trace: &Trace) -> String {
-    let value = match (proposal.per_pod, proposal.target) {
-        (Some(counts), target) => pods_value(proposal, counts, target),
-        (None, _) => {
-            proposal.reading.sample().map_or_else(|| "without a value".to_owned(), |sample| short(sample.value))
-        }
+    let unit = if matches!(proposal.target, Target::Utilization(_)) { " %" } else { "" };
+    let value = match proposal.per_pod {
+        Some(_) => proposal.measured(),
+        None => proposal.reading.sample().map(|sample| sample.value),
     };
-    let target = match proposal.target {
-        Target::Value(target) => short(target),
-        Target::Utilization(percent) => format!("{percent} %"),
-        Target::AverageValue(target) if proposal.per_pod.is_some() => short(target),
-        Target::AverageValue(target) => {
+    let value = value.map_or_else(|| "without a value".to_owned(), |value| format!("{}{unit}", short(value)));
+    let target = match (proposal.target, proposal.per_pod) {
+        (Target::Value(_) | Target::Utilization(_), None) => short(proposal.target.amount()) + unit,
+        (Target::AverageValue(target), None) => {
             format!("{} per replica at {}", short(target), replicas(trace.current_replicas))
         }
+        (_, Some(counts)) => pods_clause(proposal.target, &counts),
     };
     let against = match proposal.ratio.filter(|ratio| ratio.is_finite()) {
         Some(ratio) => format!("{name} {value} is {ratio:.2} × its target {target}"),
@@ -76,28 +75,31 @@ fn proposal_clause(name: &str, proposal: &Proposal, trace: &Trace) -> String {
     }
 }
 
-/// The average of the pods that count, and who does not count.
-fn pods_value(proposal: &Proposal, counts: PerPod, target: Target) -> String {
-    let average = proposal.measured().map_or_else(|| "without a value".to_owned(), short);
-    let unit = if matches!(target, Target::Utilization(_)) { " % of the requests" } else { "" };
-    let mut text = format!("{average}{unit} on average of {}", pods(counts.ready));
-    for (count, what) in [(counts.unready, "not ready"), (counts.missing, "without a sample")] {
-        if count > 0 {
-            text.push_str(&format!(", {count} {what}"));
+/// The target of a metric with a value per pod, and how the pods counted.
+fn pods_clause(target: Target, counts: &PerPod) -> String {
+    let pods = |count: u32| if count == 1 { "1 pod".to_owned() } else { format!("{count} pods") };
+    let of = match target {
+        Target::Utilization(percent) => format!("{percent} % of what {} request", pods(counts.ready)),
+        Target::Value(target) | Target::AverageValue(target) => {
+            format!("{} per pod over {}", short(target), pods(counts.ready))
         }
+    };
+    let Some(ratio) = counts.filled_ratio else { return of };
+    let mut others = Vec::new();
+    if counts.missing > 0 {
+        others.push(format!("{} without a sample", pods(counts.missing)));
     }
-    text
-}
-
-fn pods(count: u32) -> String {
-    if count == 1 { "1 pod".to_owned() } else { format!("{count} pods") }
+    if counts.unready > 0 {
+        others.push(format!("{} not ready", pods(counts.unready)));
+    }
+    format!("{of} ({ratio:.2} × with {} counted against it)", others.join(" and "))
 }
 
 fn degradation(policy: &Policy, trace: &Trace) -> Option<String> {
     let Outcome::Valid { degraded: true, .. } = trace.outcome else { return None };
     let (index, absent) = first_absent(trace)?;
     let what = match trace.proposals.get(index).map(|proposal| &proposal.reading) {
-        Some(Reading::Partial(..) | Reading::PerPod(_)) => "is incomplete",
+        Some(reading) if reading.is_partial() => "is incomplete",
         _ => "has no value",
     };
     Some(format!("{} {what} ({absent}), so nothing is lowered", metric_name(policy, index)))
