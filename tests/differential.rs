@@ -101,7 +101,7 @@ fn twins_scale_alike(shared: &Shared, assets: &Assets) -> Result<(), Failed> {
     let problems: Vec<String> = verdicts.iter().filter_map(Verdict::problem).collect();
     if !problems.is_empty() {
         let logs = format!("{}\n{}", operator.log_tail(), plane.logs());
-        return Err(format!("FLYBALL_SEED={seed}\n{}\n{table}\n{logs}", problems.join("\n")).into());
+        return Err(format!("FLYBALL_SEED={seed}\n{}\n{logs}", problems.join("\n")).into());
     }
     for side in Side::BOTH {
         let syncs: usize = verdicts.iter().map(|verdict| verdict.syncs(side)).sum();

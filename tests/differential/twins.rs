@@ -149,7 +149,8 @@ impl Twins {
             if object.data.pointer("/status/replicas").and_then(Value::as_i64) != Some(replicas) {
                 let mut status = json!({"status": {"replicas": replicas}});
                 if kind == Kind::Rack {
-                    status["status"]["selector"] = json!(format!("app={name},slot<{replicas}"));
+                    let slots: Vec<String> = (0..replicas).map(|slot| slot.to_string()).collect();
+                    status["status"]["selector"] = json!(format!("app={name},slot in ({})", slots.join(",")));
                 }
                 let _gone_or_next_time = api.patch_status(&name, &PatchParams::default(), &Patch::Merge(status)).await;
             }
