@@ -2,7 +2,8 @@
 //!
 //! The house: `engine` decides and knows nothing of the world; `api` is what users write and read; `sources` asks Prometheus;
 //! `cluster` is what Kubernetes is to us; `controller` is the loop; `sandbox` an embedded world for demo and tests; `view` what
-//! people look at; `telemetry` logs and metrics; `cli` one file per command. Imports point one way: see ARCHITECTURE.md.
+//! people look at; `telemetry` logs and metrics; `import` makes policies from what other
+//! autoscalers were told; `cli` one file per command. Imports point one way: see ARCHITECTURE.md.
 
 pub mod api;
 pub mod cli;
@@ -10,6 +11,7 @@ pub mod clock;
 pub mod cluster;
 pub mod controller;
 pub mod engine;
+pub mod import;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod sources;

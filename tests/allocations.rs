@@ -1,7 +1,12 @@
 //! How often one decision asks for memory. Alone in its process: the counter sees every thread.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
 use flyball::engine::{
-    Metric, Milli, Mode, Observation, Policy, Reading, Replicas, Sample, State, Target, Timestamp, behavior, decide,
+    Container, Metric, MetricKind, Milli, Mode, Observation, Phase, Pod, PodResources, PodSample, PodSamples, Policy,
+    Readiness, Reading, ReadyStatus, Replicas, Sample, Settings, State, Target, Timestamp, behavior, decide,
 };
 
 #[global_allocator]
@@ -12,22 +17,62 @@ const DECISIONS: u64 = 1000;
 /// The list of proposals in the trace. The state's own lists are reused.
 const MOST_PER_DECISION: u64 = 1;
 
+/// Pods of the workload whose cpu is measured: more than a name a lookup, fewer than a bench.
+const PODS: usize = 20;
+
+fn policy(with_behavior: bool, metric: Metric) -> Policy {
+    Policy {
+        min_replicas: 2,
+        max_replicas: 50,
+        metrics: vec![metric],
+        behavior: with_behavior.then(|| behavior::complete(behavior::BehaviorDraft::default()).unwrap()),
+        downscale_window_seconds: 300,
+        mode: Mode::Auto,
+        settings: Settings::default(),
+    }
+}
+
+fn seen(pods: Option<Arc<[Pod]>>, reading: Reading) -> Observation {
+    let now = Timestamp::from_millis(1_800_000_000_000);
+    Observation { now, replicas: Replicas { spec: 10, ready: Some(10) }, pods, readings: vec![reading] }
+}
+
+/// 130 of 100 per replica.
+fn by_value() -> (Metric, Observation) {
+    let target = Target::AverageValue(Milli::new(100_000));
+    let sample = Sample { value: Milli::new(1_300_000), series: 1, age_millis: None };
+    (Metric { name: "load".into(), kind: MetricKind::Prometheus, target }, seen(None, Reading::Complete(sample)))
+}
+
+/// 65 % of 50 %, of half of the pods; the others have failed.
+fn by_pods() -> (Metric, Observation) {
+    let requests = [("cpu".into(), Milli::new(1000))].into_iter().collect();
+    let container = Container { name: "app".into(), requests, restart_always: false };
+    let resources = Arc::new(PodResources { containers: vec![container], ..PodResources::default() });
+    let old = Timestamp::from_millis(0);
+    let pod = |index: usize| Pod {
+        name: format!("web-{index}").into(),
+        phase: if index.is_multiple_of(2) { Phase::Running } else { Phase::Failed },
+        deleting: false,
+        ready: Some(Readiness { status: ReadyStatus::True, changed: old }),
+        started: Some(old),
+        resources: Arc::clone(&resources),
+    };
+    let pods: Arc<[Pod]> = (0..PODS).map(pod).collect();
+    let sample =
+        |pod: &Pod| PodSample { pod: Arc::clone(&pod.name), value: Milli::new(650), at: old, window_seconds: 30 };
+    let samples = PodSamples::new(pods.iter().map(sample).collect(), None);
+    let kind = MetricKind::Resource { resource: "cpu".into(), container: None };
+    let metric = Metric { name: "cpu".into(), kind, target: Target::Utilization(50) };
+    (metric, seen(Some(pods), Reading::PerPod(Arc::new(samples))))
+}
+
 #[test]
 fn a_decision_in_steady_state_allocates_its_list_of_proposals_and_nothing_else() {
-    for with_behavior in [true, false] {
-        let policy = Policy {
-            min_replicas: 2,
-            max_replicas: 50,
-            metrics: vec![Metric { name: "load".into(), target: Target::AverageValue(Milli::new(100_000)) }],
-            behavior: with_behavior.then(|| behavior::complete(behavior::BehaviorDraft::default()).unwrap()),
-            downscale_window_seconds: 300,
-            mode: Mode::Auto,
-        };
-        let mut seen = Observation {
-            now: Timestamp::from_millis(1_800_000_000_000),
-            replicas: Replicas { spec: 10, ready: Some(10) },
-            readings: vec![Reading::Complete(Sample { value: Milli::new(1_300_000), series: 1, age_millis: None })],
-        };
+    for (with_behavior, (metric, mut seen)) in
+        [(true, by_value()), (false, by_value()), (true, by_pods()), (false, by_pods())]
+    {
+        let policy = policy(with_behavior, metric);
         let mut state = State::default();
         let mut step = |count: u64| {
             for _ in 0..count {

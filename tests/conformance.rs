@@ -1,10 +1,14 @@
-//! Holds the steps of the engine against what HPA decides: one trial per case of `tests/conformance/hpa`, or of the folder that
-//! `FLYBALL_CASES` names. Owns finding, counting and reporting; `cases` knows what a case means, `wire` how it is written.
+//! Holds the steps of the engine against what HPA decides: one trial per case of `tests/conformance/hpa` and of
+//! `tests/conformance/own` (HPA's answers to what Flyball does otherwise on purpose), or of the folder that `FLYBALL_CASES` names. Owns finding, counting and reporting; `cases` knows what a case means, `wire` how it is written.
 
 #[path = "conformance/cases.rs"]
 mod cases;
 #[path = "conformance/compare.rs"]
 mod compare;
+#[path = "conformance/pods.rs"]
+mod pods;
+#[path = "conformance/sync.rs"]
+mod sync;
 #[path = "conformance/wire.rs"]
 mod wire;
 
@@ -19,7 +23,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// One case as it stands in a file.
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 struct Case {
     id: String,
     kind: String,
@@ -35,10 +39,13 @@ struct Deviations {
     deviation: Vec<Deviation>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 struct Deviation {
     case: String,
     reason: String,
+    /// What Flyball answers instead, compared as `expect` is.
+    #[serde(default)]
+    flyball: Option<Value>,
 }
 
 fn main() -> ExitCode {
@@ -64,7 +71,10 @@ fn main() -> ExitCode {
 fn trials(deviating: &Arc<AtomicU64>) -> Result<Vec<Trial>, String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     let elsewhere = std::env::var_os("FLYBALL_CASES").map(PathBuf::from);
-    let cases = read_cases(elsewhere.as_deref().unwrap_or(&here.join("hpa")))?;
+    let cases = match &elsewhere {
+        Some(folder) => read_cases(folder)?,
+        None => [read_cases(&here.join("hpa"))?, read_cases(&here.join("own"))?].concat(),
+    };
     let listed = read_deviations(&here.join("deviations.toml"))?;
 
     let mut trials = Vec::new();
@@ -80,29 +90,33 @@ fn trials(deviating: &Arc<AtomicU64>) -> Result<Vec<Trial>, String> {
             *unsupported.entry(kind).or_default() += 1;
             continue;
         }
-        let reason = listed.get(&case.id).cloned();
+        let deviation = listed.get(&case.id).cloned();
         let deviating = Arc::clone(deviating);
         let name = format!("{}::{}", case.kind, case.id);
-        trials.push(Trial::test(name, move || check(&case, reason.as_deref(), &deviating)));
+        trials.push(Trial::test(name, move || check(&case, deviation.as_ref(), &deviating)));
     }
     for (kind, count) in unsupported {
-        let reason = format!("{count} cases: {}", cases::WHY_UNSUPPORTED);
+        let reason = format!("{count} cases: {}", sync::WHY_UNSUPPORTED);
         trials.push(Trial::ignorable_test(kind, move || Ok(Completion::ignored_with(reason))));
     }
     Ok(trials)
 }
 
 /// Passes where the answer is HPA's, or where it is not and the list says why.
-fn check(case: &Case, listed: Option<&str>, deviating: &AtomicU64) -> Result<(), Failed> {
+fn check(case: &Case, listed: Option<&Deviation>, deviating: &AtomicU64) -> Result<(), Failed> {
     let answer = cases::answer(&case.kind, &case.input).map_err(|problem| format!("{}: {problem}", case.id))?;
     let differences = compare::differences(&case.expect, &answer);
     match (differences.is_empty(), listed) {
         (true, None) => Ok(()),
-        (false, Some(_)) => {
+        (false, Some(deviation)) => {
+            let own = deviation.flyball.as_ref().map(|own| compare::differences(own, &answer)).unwrap_or_default();
+            if !own.is_empty() {
+                return Err(format!("{} deviates otherwise than listed\n  {}", case.id, own.join("\n  ")).into());
+            }
             deviating.fetch_add(1, Ordering::Relaxed);
             Ok(())
         }
-        (true, Some(reason)) => {
+        (true, Some(Deviation { reason, .. })) => {
             Err(format!("{} does not deviate any more; take it out of deviations.toml ({reason})", case.id).into())
         }
         (false, None) => {
@@ -132,11 +146,11 @@ fn read_cases(folder: &Path) -> Result<Vec<Case>, String> {
     Ok(cases)
 }
 
-fn read_deviations(file: &Path) -> Result<BTreeMap<String, String>, String> {
+fn read_deviations(file: &Path) -> Result<BTreeMap<String, Deviation>, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let read: Deviations = toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
     if let Some(silent) = read.deviation.iter().find(|deviation| deviation.reason.trim().is_empty()) {
         return Err(format!("{}: {} has no reason", file.display(), silent.case));
     }
-    Ok(read.deviation.into_iter().map(|deviation| (deviation.case, deviation.reason)).collect())
+    Ok(read.deviation.into_iter().map(|deviation| (deviation.case.clone(), deviation)).collect())
 }

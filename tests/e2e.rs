@@ -9,6 +9,8 @@ mod control_plane;
 mod examples;
 #[path = "e2e/ground.rs"]
 mod ground;
+#[path = "e2e/import.rs"]
+mod import;
 #[path = "e2e/operator.rs"]
 mod operator;
 #[path = "e2e/policy.rs"]
@@ -21,10 +23,16 @@ use control_plane::{Controllers, Options, Shared};
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let shared = Shared::new(Options { controllers: Controllers::Workloads }).expect("a runtime starts");
-    let trials = [ground::trials(&shared), policy::trials(&shared), examples::trials(&shared), operator::trials()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let trials = [
+        ground::trials(&shared),
+        policy::trials(&shared),
+        import::trials(&shared),
+        examples::trials(&shared),
+        operator::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     // `exit` runs no destructors.
     drop(shared);

@@ -69,3 +69,19 @@ fn every_test_that_it_names_exists() {
         assert!(file.exists(), "README.md names the test {name}");
     }
 }
+
+/// The page on HPA explains each deliberate deviation, and names none that is not there.
+#[test]
+fn every_deviation_is_explained() {
+    let page = read("docs/coming-from-hpa.md");
+    let listed: toml::Table = read("tests/conformance/deviations.toml").parse().unwrap();
+    let cases: Vec<&str> =
+        listed["deviation"].as_array().unwrap().iter().map(|entry| entry["case"].as_str().unwrap()).collect();
+    let explained: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split_once(" | "))
+        .map(|(case, _)| case)
+        .filter(|case| case.starts_with("edge-") || case.starts_with("own-"))
+        .collect();
+    assert_eq!(cases, explained);
+}

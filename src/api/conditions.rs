@@ -17,6 +17,8 @@ pub const ABLE_TO_SCALE: &str = "AbleToScale";
 pub const SCALING_ACTIVE: &str = "ScalingActive";
 /// True: a bound or a rate limit keeps the number from being what the metrics ask for (HPA).
 pub const SCALING_LIMITED: &str = "ScalingLimited";
+/// True: the policy itself set the workload to zero, and may take that back. Absent where policies may not (HPA).
+pub const SCALED_TO_ZERO: &str = "ScaledToZero";
 /// True: the policy is paused. Absent otherwise.
 pub const PAUSED: &str = "Paused";
 /// True: the policy only says what it would do. Absent otherwise.
@@ -24,7 +26,8 @@ pub const DRY_RUN: &str = "DryRun";
 
 /// Every type, in the order of the list. `Reconciling` (kstatus) is not among them: a new generation is decided on at once, and until
 /// then `observedGeneration` says that it was not.
-pub const ORDER: [&str; 7] = [READY, STALLED, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED, PAUSED, DRY_RUN];
+pub const ORDER: [&str; 8] =
+    [READY, STALLED, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED, SCALED_TO_ZERO, PAUSED, DRY_RUN];
 /// The types that are always there, `Unknown` while nothing is known.
 const ALWAYS: [&str; 4] = [READY, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED];
 
@@ -62,6 +65,22 @@ pub mod reason {
     pub const FAILED_UPDATE_SCALE: &str = "FailedUpdateScale";
     /// `ScalingActive` (HPA).
     pub const VALID_METRIC_FOUND: &str = "ValidMetricFound";
+    /// `ScalingActive` (HPA).
+    pub const FAILED_GET_RESOURCE_METRIC: &str = "FailedGetResourceMetric";
+    /// `ScalingActive` (HPA).
+    pub const FAILED_GET_CONTAINER_RESOURCE_METRIC: &str = "FailedGetContainerResourceMetric";
+    /// `ScalingActive` (HPA).
+    pub const FAILED_GET_PODS_METRIC: &str = "FailedGetPodsMetric";
+    /// `ScalingActive` (HPA).
+    pub const FAILED_GET_OBJECT_METRIC: &str = "FailedGetObjectMetric";
+    /// `ScalingActive` (HPA).
+    pub const FAILED_GET_EXTERNAL_METRIC: &str = "FailedGetExternalMetric";
+    /// `ScalingActive` (HPA): the metric is of a type that nobody here knows.
+    pub const INVALID_METRIC_SOURCE_TYPE: &str = "InvalidMetricSourceType";
+    /// `ScaledToZero` (HPA).
+    pub const SCALED_TO_ZERO: &str = "ScaledToZero";
+    /// `ScaledToZero` (HPA).
+    pub const NOT_SCALED_TO_ZERO: &str = "NotScaledToZero";
     /// `ScalingActive`: as HPA's `FailedGetExternalMetric`, for Prometheus.
     pub const FAILED_GET_PROMETHEUS_METRIC: &str = "FailedGetPrometheusMetric";
     /// `ScalingActive`, Ready (HPA): somebody set the workload to zero.

@@ -6,10 +6,11 @@ mod changes;
 mod decision;
 mod sentence;
 
-use crate::engine::{Absence, Direction, LimitReason, Mode, Outcome, Policy, Timestamp, Trace};
+use crate::engine::{Absence, Direction, LimitReason, MetricKind, Mode, Outcome, Policy, Timestamp, Trace};
 
 use super::conditions::{
-    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, SCALING_ACTIVE, SCALING_LIMITED, STALLED, merge, reason, time,
+    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, SCALED_TO_ZERO, SCALING_ACTIVE, SCALING_LIMITED, STALLED,
+    merge, reason, time,
 };
 use super::resolve::InvalidSpec;
 use super::status::ScalingPolicyStatus;
@@ -101,9 +102,13 @@ pub fn conditions(situation: Situation<'_>) -> Drafts {
             drafts.set.push(able_to_scale(trace, write));
             drafts.set.extend(scaling_active(policy, trace));
             drafts.set.extend(scaling_limited(trace));
+            drafts.set.extend(scaled_to_zero(policy, trace, write));
             drafts.set.extend(mode(trace));
             drafts.set.extend(stalled(policy, trace));
             drafts.removed = vec![STALLED, PAUSED, DRY_RUN];
+            if !policy.settings.scale_to_zero {
+                drafts.removed.push(SCALED_TO_ZERO);
+            }
         }
         Situation::InvalidSpec(invalid) => {
             let message = invalid.to_string();
@@ -184,12 +189,40 @@ fn scaling_active(policy: &Policy, trace: &Trace) -> Option<Draft> {
             Draft::yes(SCALING_ACTIVE, reason::VALID_METRIC_FOUND, message)
         }
         Outcome::MetricsFailed { first } => {
-            Draft::no(SCALING_ACTIVE, reason::FAILED_GET_PROMETHEUS_METRIC, absence(policy, trace, first))
+            Draft::no(SCALING_ACTIVE, failed_reason(policy, trace, first), absence(policy, trace, first))
         }
         Outcome::Disabled => Draft::no(SCALING_ACTIVE, reason::SCALING_DISABLED, disabled()),
         Outcome::Paused => Draft::no(SCALING_ACTIVE, reason::PAUSED, paused(trace)),
         // The metrics were not asked, so what was known of them stands (HPA).
         Outcome::AboveMax | Outcome::BelowMin => return None,
+    })
+}
+
+/// HPA's word for a metric without a value, by the type of the metric.
+fn failed_reason(policy: &Policy, trace: &Trace, index: usize) -> &'static str {
+    let absent = trace.proposals.get(index).and_then(|proposal| proposal.reading.absent());
+    if absent.is_some_and(|absent| absent.absence == Absence::Unsupported) {
+        return reason::INVALID_METRIC_SOURCE_TYPE;
+    }
+    match policy.metrics.get(index).map(|metric| &metric.kind) {
+        Some(MetricKind::Resource { container: None, .. }) => reason::FAILED_GET_RESOURCE_METRIC,
+        Some(MetricKind::Resource { container: Some(_), .. }) => reason::FAILED_GET_CONTAINER_RESOURCE_METRIC,
+        Some(MetricKind::Pods) => reason::FAILED_GET_PODS_METRIC,
+        Some(MetricKind::Object) => reason::FAILED_GET_OBJECT_METRIC,
+        Some(MetricKind::External) => reason::FAILED_GET_EXTERNAL_METRIC,
+        Some(MetricKind::Prometheus) | None => reason::FAILED_GET_PROMETHEUS_METRIC,
+    }
+}
+
+/// Every write of a size says whose zero it is; the other passes leave that as it was (HPA).
+fn scaled_to_zero(policy: &Policy, trace: &Trace, write: WriteResult<'_>) -> Option<Draft> {
+    if write != WriteResult::Written || !policy.settings.scale_to_zero {
+        return None;
+    }
+    Some(if trace.desired_replicas == 0 && policy.rests_at_zero() {
+        Draft::yes(SCALED_TO_ZERO, reason::SCALED_TO_ZERO, "the policy set the workload to zero replicas")
+    } else {
+        Draft::no(SCALED_TO_ZERO, reason::NOT_SCALED_TO_ZERO, "the policy set the workload to more than zero replicas")
     })
 }
 

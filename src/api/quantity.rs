@@ -1,6 +1,8 @@
 //! Kubernetes quantities (`100`, `500m`, `2k`, `1Gi`) as exact thousandths. Owns the one parser of them; must not use floating point
 //! to read a number, since a target of `0.1` has to mean exactly 100 thousandths.
 
+mod canonical;
+
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -8,6 +10,8 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Milli;
+
+pub use canonical::Suffixes;
 
 /// Longest text of a quantity. At this length the parser's 128-bit arithmetic is exact wherever the result fits into [`Milli`].
 pub const MAX_QUANTITY_LENGTH: usize = 32;

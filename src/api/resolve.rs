@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::query::{MetricQuery, SeriesRule};
 use crate::engine::policy::DEFAULT_DOWNSCALE_WINDOW_SECONDS;
-use crate::engine::{Metric, Mode, Policy, Target};
+use crate::engine::{self, Metric, Mode, Policy, Settings, Target};
 
 use super::metrics::{
     MAX_QUERY_LENGTH, MAX_SAMPLE_AGE_SECONDS, MetricKind, MetricSpec, MetricTarget, PrometheusMetric, SeriesSpec,
@@ -76,6 +76,14 @@ impl InvalidSpec {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         if self.problems.iter().all(|problem| problem.reason == UNSUPPORTED) { UNSUPPORTED } else { INVALID }
+    }
+}
+
+impl Problem {
+    /// Whether the field asks for what a later release may do, rather than for what makes no sense.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        self.reason == UNSUPPORTED
     }
 }
 
@@ -158,6 +166,7 @@ pub fn resolve(policy: &ScalingPolicy) -> Result<Resolved, InvalidSpec> {
         behavior,
         downscale_window_seconds: DEFAULT_DOWNSCALE_WINDOW_SECONDS,
         mode,
+        settings: Settings::default(),
     };
     Ok(Resolved { policy, queries, target, polling_period_seconds: spec.polling_period_seconds })
 }
@@ -229,7 +238,7 @@ fn metrics(specs: &[MetricSpec], problems: &mut Problems) -> (Vec<Metric>, Vec<M
         } else if let Some(prometheus) = &spec.prometheus {
             let path = format!("{path}.prometheus");
             if let Some(target) = target(&prometheus.target, &format!("{path}.target"), problems) {
-                metrics.push(Metric { name: name.as_str().into(), target });
+                metrics.push(Metric { name: name.as_str().into(), kind: engine::MetricKind::Prometheus, target });
             }
             queries.push(query(prometheus, &path, problems));
         } else {

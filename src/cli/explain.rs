@@ -2,7 +2,7 @@
 //! and decides nothing.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
@@ -62,7 +62,7 @@ struct Explanation {
 
 /// Reads the policy and prints why. Every error is one sentence that names what to do.
 pub async fn run(args: ExplainArgs) -> anyhow::Result<()> {
-    let config = config(&args).await?;
+    let config = configuration(args.kubeconfig.as_deref(), args.context.as_deref()).await?;
     let client = Client::try_from(config).context("the kubeconfig does not make a client")?;
     let namespace = args.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
     let explanation = read(client, &args.name, &namespace).await?;
@@ -71,12 +71,13 @@ pub async fn run(args: ExplainArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn config(args: &ExplainArgs) -> anyhow::Result<Config> {
-    if args.context.is_none() && args.kubeconfig.is_none() {
+/// The cluster that the arguments of a command name, or the current one.
+pub(super) async fn configuration(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
+    if context.is_none() && kubeconfig.is_none() {
         return Config::infer().await.context("no cluster to ask: there is no kubeconfig; name one with --kubeconfig");
     }
-    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
-    let made = match &args.kubeconfig {
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    let made = match kubeconfig {
         Some(path) => {
             let read =
                 Kubeconfig::read_from(path).with_context(|| format!("cannot read kubeconfig {}", path.display()))?;
@@ -84,7 +85,7 @@ async fn config(args: &ExplainArgs) -> anyhow::Result<Config> {
         }
         None => Config::from_kubeconfig(&options).await,
     };
-    made.with_context(|| match &args.context {
+    made.with_context(|| match context {
         Some(context) => {
             format!("kubeconfig has no usable context `{}`; see `kubectl config get-contexts`", safe(context))
         }

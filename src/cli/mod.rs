@@ -4,6 +4,7 @@ pub mod crd;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod explain;
+pub mod import;
 pub mod run;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ enum Command {
     Run(run::RunArgs),
     /// Show why a policy has the replicas that it has
     Explain(explain::ExplainArgs),
+    /// Print HorizontalPodAutoscalers and ScaledObjects as ScalingPolicies
+    Import(import::ImportArgs),
     /// Show the controller at work on an embedded cluster: no Kubernetes, no Prometheus needed
     #[cfg(feature = "sandbox")]
     Demo(demo::DemoArgs),
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => blocking(run::run(args)),
         Command::Explain(args) => blocking(explain::run(args)),
+        Command::Import(args) => blocking(import::run(args)),
         #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(args),
         Command::Crd => crd::run(),

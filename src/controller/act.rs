@@ -59,7 +59,7 @@ pub(super) async fn decide_and_act<M: MetricSource, C: Clock>(
     // That somebody may have been an earlier write of ours.
     memory.confirm(&resolved.policy, &seen);
     let observation = if observation.readings.is_empty() {
-        observe::observe(context, resolved, seen.replicas).await
+        observe::observe(context, resolved, (&memory.state, seen.replicas)).await
     } else {
         Observation { replicas: seen.replicas, ..observation }
     };

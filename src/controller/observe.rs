@@ -6,18 +6,18 @@ use tokio::time::Instant;
 use super::Context;
 use crate::api::Resolved;
 use crate::clock::Clock;
-use crate::engine::{self, Observation, Replicas};
+use crate::engine::{self, Observation, Replicas, State};
 use crate::sources::MetricSource;
 
 /// The observation of a workload of this size, now. All queries go out together, each under its source's own deadline.
 pub(super) async fn observe<M: MetricSource, C: Clock>(
     context: &Context<M, C>,
     resolved: &Resolved,
-    replicas: Replicas,
+    (state, replicas): (&State, Replicas),
 ) -> Observation {
     let now = context.clock.now();
-    if !engine::asks_metrics(&resolved.policy, replicas) {
-        return Observation { now, replicas, readings: Vec::new() };
+    if !engine::asks_metrics(&resolved.policy, state, replicas) {
+        return Observation { now, replicas, pods: None, readings: Vec::new() };
     }
     let readings = join_all(resolved.queries.iter().map(|query| async {
         let started = Instant::now();
@@ -26,5 +26,5 @@ pub(super) async fn observe<M: MetricSource, C: Clock>(
         context.metrics.queried(started.elapsed().as_secs_f64(), failed);
         reading
     }));
-    Observation { now, replicas, readings: readings.await }
+    Observation { now, replicas, pods: None, readings: readings.await }
 }

@@ -75,7 +75,7 @@ async fn pass<M: MetricSource, C: Clock>(
     seen: SeenScale,
 ) -> bool {
     memory.confirm(&resolved.policy, &seen);
-    let observation = observe::observe(context, resolved, seen.replicas).await;
+    let observation = observe::observe(context, resolved, (&memory.state, seen.replicas)).await;
     if subject.is_superseded() {
         // Somebody paused, edited or deleted the policy while the metrics were asked: what it says now counts, and its own pass follows.
         return false;

@@ -1,6 +1,6 @@
 //! The last word on a number: bounds, and the speed that goes with them. Owns which of them is named as the reason.
 
-use super::policy::{Behavior, Direction, GROWTH_FACTOR, GROWTH_FLOOR, Policy, Select};
+use super::policy::{Behavior, Direction, Growth, Policy, Select};
 use super::rate_limit::{Events, limit};
 use super::trace::{Limit, LimitReason, RateLimit};
 
@@ -13,15 +13,6 @@ pub struct Bounds {
     pub max: i32,
 }
 
-/// How far one decision may grow without `behavior`: to `factor` times the size or to `floor` replicas, whichever is more.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Growth {
-    /// The multiple of the present size.
-    pub factor: f64,
-    /// Replicas that may always be reached.
-    pub floor: i32,
-}
-
 /// The number before its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
@@ -29,12 +20,6 @@ pub struct Change {
     pub current: i32,
     /// The stabilized number.
     pub desired: i32,
-}
-
-impl Default for Growth {
-    fn default() -> Self {
-        Self { factor: GROWTH_FACTOR, floor: GROWTH_FLOOR }
-    }
 }
 
 impl Bounds {

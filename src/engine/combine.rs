@@ -50,6 +50,7 @@ mod tests {
             tolerance: 0.1,
             within_tolerance: false,
             reported: None,
+            per_pod: None,
         }
     }
 

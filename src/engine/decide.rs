@@ -1,15 +1,15 @@
 //! One decision: the steps in their order, and the trace of them. Owns what is decided before any metric is looked at.
 
-use super::clamp::{Bounds, Change, Growth, clamp, rate};
+use super::clamp::{Bounds, Change, clamp, rate};
 use super::combine::combine;
 use super::memory::remember;
 use super::observation::{Observation, Replicas};
 use super::policy::{Mode, Policy};
-use super::propose::{Tolerances, propose};
+use super::propose::propose;
 use super::rate_limit::Events;
 use super::stabilize::{Wish, stabilize};
 use super::state::{Recommendation, State};
-use super::trace::{Action, Decision, Outcome, Trace};
+use super::trace::{Action, Decision, LimitReason, Outcome, Trace};
 
 /// Decides. Total: no input panics, and nothing that is missing, broken or nonsense lowers the size.
 ///
@@ -32,18 +32,20 @@ pub fn decide(policy: &Policy, mut state: State, observation: &Observation) -> (
         limit: None,
         desired_replicas: current,
     };
+    // Whoever took the workload out of zero made it theirs to switch off.
+    state.scaled_to_zero &= current == 0;
     if let Mode::Paused { replicas } = policy.mode {
-        state.recommendations = None;
+        state.forget_recommendations();
         trace.desired_replicas = replicas.map_or(current, |fixed| fixed.max(0));
-    } else if current == 0 && bounds.min > 0 {
-        state.recommendations = None;
+    } else if is_switched_off(policy, &state, current) {
+        state.forget_recommendations();
         trace.outcome = Outcome::Disabled;
     } else {
         let seed = Recommendation { replicas: current, at: observation.now };
         state.recommendations.get_or_insert_with(|| vec![seed]);
         if current > bounds.max {
             (trace.outcome, trace.desired_replicas) = (Outcome::AboveMax, bounds.max);
-        } else if current < bounds.min {
+        } else if current < bounds.min && current > 0 {
             (trace.outcome, trace.desired_replicas) = (Outcome::BelowMin, bounds.min);
         } else {
             follow_metrics(policy, &mut state, (observation, bounds), &mut trace);
@@ -55,39 +57,50 @@ pub fn decide(policy: &Policy, mut state: State, observation: &Observation) -> (
 
 /// A decision on a workload of this size looks at metrics; where it does not, nobody has to be asked.
 #[must_use]
-pub fn asks_metrics(policy: &Policy, replicas: Replicas) -> bool {
+pub fn asks_metrics(policy: &Policy, state: &State, replicas: Replicas) -> bool {
     let current = replicas.spec.max(0);
     let bounds = Bounds::of(policy, current);
-    let switched_off = current == 0 && bounds.min > 0;
-    !matches!(policy.mode, Mode::Paused { .. }) && !switched_off && (bounds.min..=bounds.max).contains(&current)
+    !matches!(policy.mode, Mode::Paused { .. })
+        && !is_switched_off(policy, state, current)
+        && current <= bounds.max
+        && (current == 0 || current >= bounds.min)
 }
 
-/// Asks the metrics, and takes what they recommend through windows and limits. Leaves the size alone and the memory untouched where
-/// they recommend nothing.
+/// Whether the size is zero and not this policy's to change: somebody else set it, or nothing would tell what to change it to (HPA rule).
+fn is_switched_off(policy: &Policy, state: &State, current: i32) -> bool {
+    let own = policy.settings.scale_to_zero && state.scaled_to_zero;
+    current == 0 && !(own && (policy.min_replicas > 0 || policy.is_measured_at_zero()))
+}
+
+/// Asks the metrics, and takes what they recommend through windows and limits. Leaves the size alone where they recommend nothing.
 fn follow_metrics(policy: &Policy, state: &mut State, seen: (&Observation, Bounds), trace: &mut Trace) {
     let (observation, bounds) = seen;
     let current = trace.current_replicas;
-    let tolerances = Tolerances::of(policy);
-    let propose_one =
-        |(index, metric)| propose(metric, tolerances, observation.replicas, observation.readings.get(index));
-    trace.proposals.extend(policy.metrics.iter().enumerate().map(propose_one));
+    trace.proposals.extend(policy.metrics.iter().enumerate().map(|metric| propose(policy, observation, metric)));
     let (outcome, recommended) = combine(&trace.proposals, current);
     trace.outcome = outcome;
     trace.recommended_replicas = recommended;
-    let Some(proposal) = recommended else { return };
+    let Some(proposal) = recommended else {
+        state.blind = Some(Recommendation { replicas: current, at: observation.now });
+        return;
+    };
 
     let stored = state.recommendations.get_or_insert_default();
     let wish = Wish { current, proposal, now: observation.now };
-    let (stabilization, slot) = stabilize(policy, stored, wish);
+    let (stabilization, slot) = stabilize(policy, (stored, state.blind), wish);
     // The raw wish is stored, whatever becomes of it (HPA rule).
     remember(stored, slot, Recommendation { replicas: proposal, at: observation.now });
     trace.stabilization = Some(stabilization);
 
     let change = Change { current, desired: stabilization.replicas };
-    let limit = match &policy.behavior {
-        None => clamp(change, bounds, Growth::default()),
+    let mut limit = match &policy.behavior {
+        None => clamp(change, bounds, policy.settings.growth),
         Some(behavior) => rate(change, bounds, behavior, &Events::of(state, observation.now)),
     };
+    if current == 0 && limit.replicas < bounds.min {
+        // Rate rules know no lower bound on the way up. Who leaves zero goes to the minimum at least (HPA rule).
+        (limit.replicas, limit.reason) = (bounds.min, LimitReason::TooFewReplicas);
+    }
     trace.desired_replicas = limit.replicas;
     trace.limit = Some(limit);
 }

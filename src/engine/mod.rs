@@ -7,12 +7,17 @@ pub mod behavior;
 pub mod clamp;
 pub mod combine;
 pub mod decide;
+pub mod grouping;
 pub mod memory;
 pub mod milli;
 pub mod observation;
+pub mod per_pod;
+pub mod pods;
 pub mod policy;
 pub mod propose;
 pub mod rate_limit;
+pub mod requests;
+pub mod samples;
 pub mod stabilize;
 pub mod state;
 #[cfg(test)]
@@ -23,7 +28,14 @@ pub mod trace;
 pub use decide::{asks_metrics, decide};
 pub use milli::Milli;
 pub use observation::{Absence, Absent, Observation, Reading, Replicas, Sample};
-pub use policy::{Behavior, Direction, Metric, Mode, Policy, RateKind, RatePolicy, Rules, Select, Target};
+pub use pods::{Container, Phase, Pod, PodResources, Readiness, ReadyStatus, Requests};
+pub use policy::{
+    Behavior, Direction, Growth, Metric, MetricKind, Mode, Policy, RateKind, RatePolicy, Rules, Select, Settings,
+    Target, WarmUp,
+};
+pub use samples::{ContainerUsages, PodSample, PodSamples};
 pub use state::{Recommendation, Rescale, ScaleEvent, State};
 pub use time::Timestamp;
-pub use trace::{Action, Decision, Held, Limit, LimitReason, Outcome, Proposal, RateLimit, Stabilization, Trace};
+pub use trace::{
+    Action, Decision, Held, Limit, LimitReason, Outcome, PerPod, Proposal, RateLimit, Stabilization, Trace,
+};

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::milli::Milli;
+use super::pods::Pod;
+use super::samples::PodSamples;
 use super::time::Timestamp;
 
 /// Everything a decision looks at, taken at one instant.
@@ -12,6 +14,9 @@ pub struct Observation {
     pub now: Timestamp,
     /// The size of the workload.
     pub replicas: Replicas,
+    /// All pods that the workload's selector matches, in any order; `None` where nobody looked, or where the list is not whole: half of
+    /// the pods would pass for half of the load. Only metrics with a value per pod, and Value targets, look at them.
+    pub pods: Option<Arc<[Pod]>>,
     /// One reading per metric of the policy, in its order. A policy's metric beyond the end counts as [`Absence::NotAsked`].
     pub readings: Vec<Reading>,
 }
@@ -21,7 +26,8 @@ pub struct Observation {
 pub struct Replicas {
     /// `scale.spec.replicas`: what was asked for, 0 or more.
     pub spec: i32,
-    /// Pods that are Running and Ready where that is known. `None` makes targets of type Value count `spec` instead.
+    /// Pods that are Running and Ready where that is known. `None` makes targets of type Value count `spec` instead. Not looked at
+    /// where the pods themselves are there.
     pub ready: Option<i32>,
 }
 
@@ -30,6 +36,8 @@ pub struct Replicas {
 pub enum Reading {
     /// A whole and fresh answer: may move replicas either way.
     Complete(Sample),
+    /// An answer per pod, for metrics of that kind. Pods without a sample are filled in as HPA does.
+    PerPod(Arc<PodSamples>),
     /// An answer with parts missing: may raise, never lower.
     Partial(Sample, Absent),
     /// No answer to act on: moves nothing, and keeps the other metrics from lowering.
@@ -89,6 +97,16 @@ pub enum Absence {
     Unsupported,
     /// Nobody asked: the policy names more metrics than there are readings.
     NotAsked,
+    /// No pod was seen that could be counted.
+    NoPods,
+    /// Samples came, but none of a pod that counts.
+    NoUsableSamples,
+    /// A pod has no request for the resource, so there is nothing that 100 % could be.
+    RequestMissing,
+    /// A pod has no container of the name that the metric gives.
+    ContainerMissing,
+    /// No sample belongs to a pod that requests anything.
+    NoSampleMatches,
 }
 
 impl Absence {
@@ -111,6 +129,11 @@ impl Absence {
             Self::Malformed => "MalformedAnswer",
             Self::Unsupported => "UnsupportedMetricType",
             Self::NotAsked => "NotAsked",
+            Self::NoPods => "NoPods",
+            Self::NoUsableSamples => "NoUsableSamples",
+            Self::RequestMissing => "RequestMissing",
+            Self::ContainerMissing => "ContainerMissing",
+            Self::NoSampleMatches => "NoSampleMatchesAPod",
         }
     }
 }
@@ -122,20 +145,27 @@ impl Reading {
         Self::Missing(Absent { absence, message: message.into() })
     }
 
-    /// The number, if there is one.
+    /// The number of the whole workload, if there is one.
     #[must_use]
     pub const fn sample(&self) -> Option<Sample> {
         match self {
             Self::Complete(sample) | Self::Partial(sample, _) => Some(*sample),
-            Self::Missing(_) => None,
+            Self::PerPod(_) | Self::Missing(_) => None,
         }
+    }
+
+    /// There is something, and known to be not everything.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        !matches!(self, Self::Missing(_)) && self.absent().is_some()
     }
 
     /// Why there is nothing, or not everything.
     #[must_use]
-    pub const fn absent(&self) -> Option<&Absent> {
+    pub fn absent(&self) -> Option<&Absent> {
         match self {
             Self::Complete(_) => None,
+            Self::PerPod(samples) => samples.partial(),
             Self::Partial(_, absent) | Self::Missing(absent) => Some(absent),
         }
     }

@@ -1,9 +1,12 @@
 //! From one metric's value to the replicas that it asks for. Owns the floating-point order of operations, which is HPA's to the last
 //! bit; must not know other metrics, windows or limits.
 
+use super::grouping::GroupRule;
 use super::milli::Milli;
-use super::observation::{Absence, Reading, Replicas};
-use super::policy::{DEFAULT_TOLERANCE, Direction, Metric, Policy, Target};
+use super::observation::{Absence, Absent, Observation, Reading};
+use super::per_pod::{Asked, Census, Goal, SeenPods, by_pods};
+use super::pods::running_and_ready;
+use super::policy::{DEFAULT_TOLERANCE, Direction, Metric, MetricKind, Policy, Target};
 use super::trace::Proposal;
 
 /// Relative distances from the target that are left alone, as fractions.
@@ -124,21 +127,18 @@ pub fn by_average(asked: Comparison, replicas: i32) -> Answer {
     Answer { replicas: proposed, reported, ratio, within_tolerance }
 }
 
-/// What one metric of a policy asks for: HPA's rules, with its traps closed. Never negative.
+/// What the metric at `index` of a policy asks for: HPA's rules, with its traps closed. Never negative.
 ///
-/// - An average is held against `spec` replicas, not against a count that a rollout inflates.
-/// - Where no pod is ready, `spec` counts: a workload that fails its probes must not shrink for it.
-/// - The direction is the ratio's: above the target never asks for fewer than `spec`, below never for more.
-/// - A target that is not above zero has no answer.
+/// Where HPA's answer harms, this one differs. Averages are held against the replicas that were asked for, not against those that happen
+/// to exist, so that a rollout's surge does not become the size. Of the pods only those that live count, so that one that ended long ago
+/// neither pins the size nor fails the metric. Where no pod is ready, Value targets count the replicas that were asked for. No answer
+/// goes against the direction of its own ratio: above the target nothing is taken away, below it nothing is added. Everything saturates.
 #[must_use]
-pub fn propose(metric: &Metric, tolerances: Tolerances, replicas: Replicas, reading: Option<&Reading>) -> Proposal {
-    let reading = reading.cloned().unwrap_or_else(|| {
+pub fn propose(policy: &Policy, observation: &Observation, (index, metric): (usize, &Metric)) -> Proposal {
+    let reading = observation.readings.get(index).cloned().unwrap_or_else(|| {
         Reading::missing(Absence::NotAsked, "nobody asked for this metric: there are more metrics than readings")
     });
-    let target = match metric.target {
-        Target::Value(target) | Target::AverageValue(target) => target,
-    };
-    let sample = reading.sample().filter(|_| target > Milli::default());
+    let tolerances = Tolerances::of(policy);
     let mut proposal = Proposal {
         reading,
         target: metric.target,
@@ -147,22 +147,97 @@ pub fn propose(metric: &Metric, tolerances: Tolerances, replicas: Replicas, read
         within_tolerance: false,
         reported: None,
         replicas: None,
+        per_pod: None,
     };
-    let Some(sample) = sample else { return proposal };
-    let spec = replicas.spec.max(0);
-    let asked = Comparison { value: sample.value, target, tolerances };
-    let answer = match metric.target {
-        Target::Value(_) => by_value(asked, spec, Some(replicas.ready.filter(|ready| *ready > 0).unwrap_or(spec))),
-        Target::AverageValue(_) => Some(by_average(asked, spec)),
+    let answer = if metric.target.amount() <= Milli::default() {
+        Ok(None)
+    } else if metric.kind.is_per_pod() {
+        of_pods(policy, observation, (metric, &mut proposal))
+    } else {
+        of_workload(tolerances, observation, (metric, &proposal.reading))
     };
-    let Some(answer) = answer else { return proposal };
-    let by_zero = spec == 0 && matches!(metric.target, Target::AverageValue(_));
-    proposal.ratio = Some(answer.ratio).filter(|ratio| ratio.is_finite());
-    proposal.tolerance = tolerances.side(answer.ratio);
-    proposal.within_tolerance = answer.within_tolerance;
-    proposal.reported = Some(answer.reported).filter(|_| !by_zero);
-    proposal.replicas = Some(towards(answer, spec));
+    match answer {
+        Ok(None) => {}
+        Err(absent) => proposal.reading = Reading::Missing(absent),
+        Ok(Some(answer)) => {
+            let spec = observation.replicas.spec.max(0);
+            let by_zero = spec == 0 && matches!(metric.target, Target::AverageValue(_)) && !metric.kind.is_per_pod();
+            proposal.ratio = Some(answer.ratio).filter(|ratio| ratio.is_finite());
+            proposal.tolerance = tolerances.side(answer.ratio);
+            proposal.within_tolerance = answer.within_tolerance;
+            proposal.reported = Some(answer.reported).filter(|_| !by_zero);
+            proposal.replicas = Some(towards(answer, spec));
+        }
+    }
     proposal
+}
+
+/// For metrics with one value for the whole workload. `None` where the reading holds none.
+fn of_workload(
+    tolerances: Tolerances,
+    observation: &Observation,
+    (metric, reading): (&Metric, &Reading),
+) -> Result<Option<Answer>, Absent> {
+    let sample = match reading {
+        Reading::Complete(sample) | Reading::Partial(sample, _) => sample,
+        Reading::PerPod(_) => return Err(misread("one value for the workload", "values per pod")),
+        Reading::Missing(_) => return Ok(None),
+    };
+    let spec = observation.replicas.spec.max(0);
+    let asked = Comparison { value: sample.value, target: metric.target.amount(), tolerances };
+    Ok(match metric.target {
+        Target::Value(_) | Target::Utilization(_) => {
+            let ready = observation.pods.as_deref().map(running_and_ready).or(observation.replicas.ready);
+            by_value(asked, spec, Some(ready.filter(|ready| *ready > 0).unwrap_or(spec)))
+        }
+        Target::AverageValue(_) => Some(by_average(asked, spec)),
+    })
+}
+
+/// For metrics with a value per pod; tells how the pods counted. `None` where the reading holds no values.
+fn of_pods(
+    policy: &Policy,
+    observation: &Observation,
+    (metric, proposal): (&Metric, &mut Proposal),
+) -> Result<Option<Answer>, Absent> {
+    let samples = match &proposal.reading {
+        Reading::PerPod(samples) => samples,
+        Reading::Complete(_) | Reading::Partial(..) => {
+            return Err(misread("a value per pod", "one value for the workload"));
+        }
+        Reading::Missing(_) => return Ok(None),
+    };
+    let resource = match &metric.kind {
+        MetricKind::Resource { resource, container } => Some((&**resource, container.as_deref())),
+        _ => None,
+    };
+    let goal = match (metric.target, resource) {
+        (Target::Utilization(percent), Some((resource, container))) => {
+            Goal::Utilization { percent, resource, container }
+        }
+        (Target::AverageValue(target), _) => Goal::Average(target),
+        // Refused where policies are written: a value per pod has no whole, and pods request nothing of a metric that is no resource.
+        (Target::Value(_), _) | (Target::Utilization(_), None) => return Ok(None),
+    };
+    let rule = GroupRule::new(resource.map(|(name, _)| name), policy.settings.warm_up, observation.now);
+    let unseen = || Absent { absence: Absence::NoPods, message: "the pods of the workload were not looked at".into() };
+    let pods = observation.pods.as_deref().ok_or_else(unseen)?;
+    let seen = SeenPods { pods, samples, rule, census: Census::Living };
+    let asked = Asked { goal, tolerances: Tolerances::of(policy), current: observation.replicas.spec.max(0) };
+    let answer = by_pods(asked, seen)?;
+    proposal.per_pod = Some(answer.counts);
+    Ok(Some(Answer {
+        replicas: answer.replicas,
+        reported: answer.average,
+        ratio: answer.ratio,
+        within_tolerance: answer.within_tolerance,
+    }))
+}
+
+fn misread(wanted: &str, found: &str) -> Absent {
+    let message =
+        format!("the source gave {found} where {wanted} is needed: this is a fault of Flyball, please report it");
+    Absent { absence: Absence::Malformed, message: message.into() }
 }
 
 /// The answer, never against the direction of its ratio and never below zero.
@@ -193,74 +268,4 @@ fn thousandths(value: f64) -> Milli {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::{Absent, Sample};
-
-    const TEN_PERCENT: Tolerances = Tolerances { down: 0.1, up: 0.1 };
-
-    fn proposed(target: Target, value: i64, replicas: Replicas) -> Proposal {
-        let reading = Reading::Complete(Sample { value: Milli::new(value), series: 1, age_millis: None });
-        propose(&Metric { name: "m".into(), target }, TEN_PERCENT, replicas, Some(&reading))
-    }
-
-    #[test]
-    fn each_rule_of_a_proposal() {
-        let (value, average) = (Target::Value(Milli::new(1000)), Target::AverageValue(Milli::new(1000)));
-        let table = [
-            ("value doubles", value, 2000, 4, None, Some(8)),
-            ("value counts ready pods", value, 2000, 4, Some(3), Some(6)),
-            ("above the target never fewer", value, 2000, 4, Some(1), Some(4)),
-            ("below the target never more", value, 850, 4, Some(10), Some(4)),
-            ("no pod is ready", value, 500, 4, Some(0), Some(2)),
-            ("within, at the edge", value, 1100, 4, None, Some(4)),
-            ("above the edge", value, 1101, 4, None, Some(5)),
-            ("negative is none", value, -5000, 4, None, Some(0)),
-            ("from zero without tolerance", value, 10, 0, None, Some(1)),
-            ("average", average, 9001, 4, Some(1), Some(10)),
-            ("average within", average, 4400, 4, None, Some(4)),
-            ("average negative", average, -1, 4, None, Some(0)),
-            ("average from zero", average, 1001, 0, None, Some(2)),
-            ("saturates", average, i64::MAX, 4, None, Some(i32::MAX)),
-            ("a target of zero says nothing", Target::Value(Milli::new(0)), 5, 4, None, None),
-            ("a negative target says nothing", Target::AverageValue(Milli::new(-1)), 5, 4, None, None),
-        ];
-        for (name, target, milli, spec, ready, expected) in table {
-            assert_eq!(proposed(target, milli, Replicas { spec, ready }).replicas, expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn sums_stop_where_hpa_stops() {
-        let table: [(&[i64], i64, i64); 7] = [
-            (&[], 0, 0),
-            (&[1, 2, 3], 6, 6),
-            (&[-5000], -5000, i64::MAX),
-            (&[10, -20, 30], 20, i64::MAX),
-            (&[i64::MAX, 1, -100], i64::MAX, i64::MAX),
-            (&[i64::MIN, -1, 5], i64::MIN + 5, i64::MAX),
-            (&[20, -10], 10, 10),
-        ];
-        for (values, value, average) in table {
-            assert_eq!(sum_for_value(values), Milli::new(value), "{values:?}");
-            assert_eq!(sum_for_average(values), Milli::new(average), "{values:?}");
-        }
-    }
-
-    #[test]
-    fn the_trace_of_an_average_per_replica() {
-        let proposal = proposed(Target::AverageValue(Milli::new(1000)), 9001, Replicas { spec: 5, ready: None });
-        assert_eq!(proposal.reported, Some(Milli::new(1801)));
-        assert_eq!(proposal.ratio, Some(9001.0 / (1000.0 * 5.0)));
-        let at_zero = proposed(Target::AverageValue(Milli::new(1000)), 9001, Replicas { spec: 0, ready: None });
-        assert_eq!((at_zero.reported, at_zero.ratio), (None, None));
-    }
-
-    #[test]
-    fn no_reading_is_not_asked_and_proposes_nothing() {
-        let metric = Metric { name: "m".into(), target: Target::Value(Milli::new(1)) };
-        let proposal = propose(&metric, TEN_PERCENT, Replicas { spec: 3, ready: None }, None);
-        assert_eq!(proposal.reading.absent().map(|absent: &Absent| absent.absence), Some(Absence::NotAsked));
-        assert_eq!(proposal.replicas, None);
-    }
-}
+mod tests;

@@ -66,10 +66,30 @@ pub struct Proposal {
     pub tolerance: f64,
     /// The ratio lies within the tolerance, so the proposal is the present size.
     pub within_tolerance: bool,
-    /// What HPA reports as current: the value (Value targets) or the value per replica, rounded up (AverageValue).
+    /// What HPA reports as current: the value (Value targets), the value per replica, rounded up (AverageValue), or the usage per pod,
+    /// rounded down (metrics with a value per pod).
     pub reported: Option<Milli>,
     /// The proposal; `None` where the reading allows none.
     pub replicas: Option<i32>,
+    /// What was seen of the pods, for metrics with a value per pod.
+    pub per_pod: Option<PerPod>,
+}
+
+/// How the pods counted in a proposal of a metric with a value per pod.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PerPod {
+    /// Pods that count, with a sample.
+    pub ready: u32,
+    /// Pods that are pending or, for cpu, still warming up: they count as idle, and only when growing.
+    pub unready: u32,
+    /// Pods that ought to have a sample and have none: they count against any change.
+    pub missing: u32,
+    /// Pods that are going or gone.
+    pub ignored: u32,
+    /// Usage of all counted pods as a share of what they request, in whole percent; `None` for AverageValue targets.
+    pub utilization_percent: Option<i32>,
+    /// The ratio after pods without a sample were filled in; `None` where there was nothing to fill in.
+    pub filled_ratio: Option<f64>,
 }
 
 /// What came of all metrics together.
@@ -91,7 +111,7 @@ pub enum Outcome {
     AboveMax,
     /// The size is below `min_replicas` and goes there at once, metrics unasked (HPA).
     BelowMin,
-    /// The size is 0 and nobody allowed Flyball to leave it: a human switched the workload off (HPA `ScalingDisabled`).
+    /// The size is 0, and not because this policy set it so: a human switched the workload off (HPA `ScalingDisabled`).
     Disabled,
     /// The policy is paused.
     Paused,
@@ -155,6 +175,18 @@ pub enum LimitReason {
     ScaleUpLimit,
     /// A rate policy of shrinking.
     ScaleDownLimit,
+}
+
+impl Proposal {
+    /// The current value in the unit of the target, so that the two can be shown side by side: percent for Utilization.
+    #[must_use]
+    pub fn measured(&self) -> Option<Milli> {
+        let percent = self.per_pod.and_then(|per_pod| per_pod.utilization_percent);
+        match (self.target, percent) {
+            (Target::Utilization(_), Some(percent)) => Some(Milli::new(i64::from(percent) * 1000)),
+            _ => self.reported,
+        }
+    }
 }
 
 impl LimitReason {

@@ -10,7 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::api::{ScalingPolicyStatus, TargetRef};
-use crate::engine::{LimitReason, Mode, Policy, Target, Timestamp, Trace};
+use crate::engine::{LimitReason, Mode, Policy, Timestamp, Trace};
 
 /// Namespace and name of a policy. Ordered, so that scrapes are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -158,14 +158,12 @@ fn encode_metrics(
     encode_gauge(
         encoder,
         ("metric_value", "Value of a metric at the last decision, in the target's form; absent while there is none"),
-        named(|proposal| proposal.reported.map(crate::engine::Milli::to_f64)),
+        named(|proposal| proposal.measured().map(crate::engine::Milli::to_f64)),
     )?;
     encode_gauge(
         encoder,
         ("metric_target", "Target of a metric"),
-        named(|proposal| match proposal.target {
-            Target::Value(target) | Target::AverageValue(target) => Some(target.to_f64()),
-        }),
+        named(|proposal| Some(proposal.target.amount().to_f64())),
     )
 }
 

@@ -1,36 +1,40 @@
 //! What each kind of case asks, put to the engine's own steps. Nothing here computes an answer.
 
 use flyball::engine::behavior::{FieldName, Problem, default_behavior, default_rules, validate};
-use flyball::engine::clamp::{Bounds, Change, Growth, clamp, rate};
+use flyball::engine::clamp::{Bounds, Change, clamp, rate};
 use flyball::engine::memory::remember;
 use flyball::engine::propose::{Comparison, Tolerances, by_average, by_value, sum_for_average, sum_for_value};
 use flyball::engine::rate_limit::{Events, change_within, limit};
 use flyball::engine::stabilize::{Stabilized, Windows, Wish, stabilize_behavior, stabilize_simple};
-use flyball::engine::{Direction, Limit, Milli, Mode, Policy, Recommendation, Rescale, State};
+use flyball::engine::{Direction, Growth, Limit, Milli, Mode, Policy, Recommendation, Rescale, Settings, State};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::wire::{self, NOW, WireBehavior, WireDirection, WireEvent, WireRecommendation, WireRules};
+use super::{pods, sync};
 
-/// Why some kinds are reported as ignored.
-pub(crate) const WHY_UNSUPPORTED: &str = "pods and resource metrics are not supported yet";
+pub(crate) type Answer = Result<Value, String>;
 
-type Answer = Result<Value, String>;
-
-/// The name of a kind that Flyball does not support yet; `None` for the others.
+/// The name of a kind that cannot be put to Flyball yet; `None` for the others.
 pub(crate) fn unsupported(kind: &str, input: &Value) -> Option<String> {
-    match (kind, input.get("calc").and_then(Value::as_str)) {
-        ("calc", Some(calc @ ("utilization" | "pods_average"))) => Some(format!("calc::{calc}")),
-        ("classify" | "request" | "ratio" | "samples" | "status_quantity" | "sync", _) => Some(kind.to_owned()),
-        _ => None,
-    }
+    (kind == "sync" && sync::needs_selectors(input)).then(|| "sync::selector".to_owned())
 }
 
 /// What the engine says to the input of a case; an error where the case cannot be put to it.
 pub(crate) fn answer(kind: &str, input: &Value) -> Answer {
     match kind {
-        "calc" => calc(read(input)?),
+        "calc" => match input.get("calc").and_then(Value::as_str) {
+            Some("utilization") => pods::calculated(&read(input)?, true),
+            Some("pods_average") => pods::calculated(&read(input)?, false),
+            _ => calc(read(input)?),
+        },
+        "classify" => pods::classified(&read(input)?),
+        "request" => pods::requested(read(input)?),
+        "ratio" => pods::compared(&read(input)?),
+        "samples" => pods::sampled(read(input)?),
+        "sync" => sync::passed(&read(input)?),
+        "status_quantity" => pods::written(&read(input)?),
         "limit" => limited(read(input)?),
         "rate" => rated(&read(input)?),
         "clamp" => clamped(&read(input)?),
@@ -65,9 +69,9 @@ struct Calc {
 
 #[derive(Deserialize)]
 #[serde(default)]
-struct CalcTolerance {
-    down: f64,
-    up: f64,
+pub(crate) struct CalcTolerance {
+    pub(crate) down: f64,
+    pub(crate) up: f64,
 }
 
 /// HPA's own.
@@ -83,10 +87,11 @@ struct CalcPod {
     ready: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct CalcTarget {
-    value_milli: Option<i64>,
-    average_milli: Option<i64>,
+#[derive(Deserialize, Default)]
+pub(crate) struct CalcTarget {
+    pub(crate) utilization_percent: Option<i32>,
+    pub(crate) value_milli: Option<i64>,
+    pub(crate) average_milli: Option<i64>,
 }
 
 #[derive(Deserialize, Default)]
@@ -246,6 +251,7 @@ fn event_stored(input: EventInput) -> Answer {
         behavior,
         downscale_window_seconds: 300,
         mode: Mode::Auto,
+        settings: Settings::default(),
     };
     let stored = wire::events(&input.stored);
     let sum_before = change_within(&stored, input.sum_period_s, NOW);

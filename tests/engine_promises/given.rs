@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use flyball::engine::{
-    Absence, Absent, Action, Behavior, Decision, Metric, Milli, Mode, Observation, Policy, RateKind, RatePolicy,
-    Reading, Recommendation, Replicas, Rescale, Rules, Sample, ScaleEvent, Select, State, Target, Timestamp,
+    Absence, Absent, Action, Behavior, Decision, Metric, MetricKind, Milli, Mode, Observation, Policy, RateKind,
+    RatePolicy, Reading, Recommendation, Replicas, Rescale, Rules, Sample, ScaleEvent, Select, Settings, State, Target,
+    Timestamp,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -17,7 +18,7 @@ const NOW: i64 = 1_800_000_000_000;
 /// The value at which `replicas` are exactly what `target` asks for.
 pub(crate) fn at_target(target: Target, replicas: i32) -> Milli {
     match target {
-        Target::Value(target) => target,
+        Target::Value(_) | Target::Utilization(_) => target.amount(),
         Target::AverageValue(target) => Milli::new(target.get() * i64::from(replicas)),
     }
 }
@@ -54,7 +55,7 @@ fn target() -> impl Strategy<Value = Target> {
 }
 
 fn metrics(targets: Vec<Target>) -> Vec<Metric> {
-    let metric = |(index, target)| Metric { name: format!("m{index}").into(), target };
+    let metric = |(index, target)| Metric { name: format!("m{index}").into(), kind: MetricKind::Prometheus, target };
     targets.into_iter().enumerate().map(metric).collect()
 }
 
@@ -81,7 +82,15 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     (bounds, prop::collection::vec(target(), 3), behavior, 0..=120_i32, mode).prop_map(
         |((min_replicas, max_replicas), targets, behavior, downscale_window_seconds, mode)| {
             let metrics = metrics(targets);
-            Policy { min_replicas, max_replicas, metrics, behavior, downscale_window_seconds, mode }
+            Policy {
+                min_replicas,
+                max_replicas,
+                metrics,
+                behavior,
+                downscale_window_seconds,
+                mode,
+                settings: Settings::default(),
+            }
         },
     )
 }
@@ -100,13 +109,21 @@ pub(crate) fn state() -> impl Strategy<Value = State> {
         Recommendation { replicas, at }
     });
     let events = || prop::collection::vec(event(), 0..4);
-    (option::of(prop::collection::vec(recommendation, 0..8)), events(), events())
-        .prop_map(|(recommendations, up_events, down_events)| State { recommendations, up_events, down_events })
+    let recommendations = option::of(prop::collection::vec(recommendation.clone(), 0..8));
+    (recommendations, option::of(recommendation), events(), events()).prop_map(
+        |(recommendations, blind, up_events, down_events)| State {
+            recommendations,
+            blind,
+            up_events,
+            down_events,
+            scaled_to_zero: false,
+        },
+    )
 }
 
 pub(crate) fn observation(millis: i64, spec: i32, readings: Vec<Reading>) -> Observation {
     let now = Timestamp::from_millis(NOW.saturating_add(millis));
-    Observation { now, replicas: Replicas { spec, ready: None }, readings }
+    Observation { now, replicas: Replicas { spec, ready: None }, pods: None, readings }
 }
 
 /// A situation that can occur: a sound policy with three metrics, and a workload that is not switched off.
@@ -131,7 +148,7 @@ pub(crate) fn settled() -> impl Strategy<Value = (Policy, State, Observation)> {
 /// `observation`, some time later, with other readings.
 pub(crate) fn later(observation: &Observation, millis: i64, readings: Vec<Reading>) -> Observation {
     let now = Timestamp::from_millis(observation.now.as_millis() + millis);
-    Observation { now, readings, replicas: observation.replicas }
+    Observation { now, readings, pods: None, replicas: observation.replicas }
 }
 
 /// What the loop does after a decision: writes the size and remembers that it did. A dry run's size does not change.
@@ -174,19 +191,35 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     (any_int(), any_int(), prop::collection::vec(target, 0..3), behavior, any_int(), mode).prop_map(
         |(min_replicas, max_replicas, targets, behavior, downscale_window_seconds, mode)| {
             let metrics = metrics(targets);
-            Policy { min_replicas, max_replicas, metrics, behavior, downscale_window_seconds, mode }
+            Policy {
+                min_replicas,
+                max_replicas,
+                metrics,
+                behavior,
+                downscale_window_seconds,
+                mode,
+                settings: Settings::default(),
+            }
         },
     )
 }
 
 fn any_state() -> impl Strategy<Value = State> {
-    let recommendation = (any_int(), any_instant()).prop_map(|(replicas, at)| Recommendation { replicas, at });
+    let recommendation = || (any_int(), any_instant()).prop_map(|(replicas, at)| Recommendation { replicas, at });
     let event = || {
         (any_int(), any_instant(), any::<bool>()).prop_map(|(change, at, outdated)| ScaleEvent { change, at, outdated })
     };
     let events = move || prop::collection::vec(event(), 0..4);
-    (option::of(prop::collection::vec(recommendation, 0..5)), events(), events())
-        .prop_map(|(recommendations, up_events, down_events)| State { recommendations, up_events, down_events })
+    let recommendations = option::of(prop::collection::vec(recommendation(), 0..5));
+    (recommendations, option::of(recommendation()), events(), events()).prop_map(
+        |(recommendations, blind, up_events, down_events)| State {
+            recommendations,
+            blind,
+            up_events,
+            down_events,
+            scaled_to_zero: false,
+        },
+    )
 }
 
 /// Whatever the types admit.
@@ -197,6 +230,6 @@ pub(crate) fn anything() -> impl Strategy<Value = (Policy, State, Observation)> 
         1 => Just(no_answer())];
     let replicas = (any_int(), option::of(any_int())).prop_map(|(spec, ready)| Replicas { spec, ready });
     let observation = (any_instant(), replicas, prop::collection::vec(reading, 0..4))
-        .prop_map(|(now, replicas, readings)| Observation { now, replicas, readings });
+        .prop_map(|(now, replicas, readings)| Observation { now, replicas, pods: None, readings });
     (any_policy(), any_state(), observation)
 }

@@ -53,10 +53,15 @@ fn follow(behavior: &Behavior, loads: &[(i64, i64)]) -> Result<usize, TestCaseEr
     let policy = Policy {
         min_replicas: 1,
         max_replicas: 500,
-        metrics: vec![flyball::engine::Metric { name: "load".into(), target: Target::AverageValue(Milli::new(1000)) }],
+        metrics: vec![flyball::engine::Metric {
+            name: "load".into(),
+            kind: flyball::engine::MetricKind::Prometheus,
+            target: Target::AverageValue(Milli::new(1000)),
+        }],
         behavior: Some(behavior.clone()),
         downscale_window_seconds: 0,
         mode: flyball::engine::Mode::Auto,
+        settings: flyball::engine::Settings::default(),
     };
     let (mut state, mut observation): (State, Observation) = (State::default(), given::observation(0, 50, Vec::new()));
     let mut changes = vec![(i64::MIN, 50)];

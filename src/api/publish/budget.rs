@@ -1,8 +1,9 @@
 //! The changes of size that still count against rate policies, into status and back: what a restart must not forget.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 use k8s_openapi::jiff;
 
+use crate::api::conditions::SCALED_TO_ZERO;
 use crate::api::status::{MAX_RECENT_RESCALES, RescaleRecord, ScalingPolicyStatus};
 use crate::engine::{Policy, Rescale, State, Timestamp};
 
@@ -24,7 +25,7 @@ pub fn recent_rescales(state: &State) -> Vec<RescaleRecord> {
     changes[surplus..].iter().map(|&(at, change)| RescaleRecord { time: micro_time(at), change }).collect()
 }
 
-/// The memory of `policy` that its status tells: the changes of size. Recommendations begin anew with the present size, so that nothing
+/// The memory of `policy` that its status tells: the changes of size, and whether a size of zero is the policy's own. Recommendations begin anew with the present size, so that nothing
 /// shrinks before a full window was seen.
 #[must_use]
 pub fn restored(policy: &Policy, status: &ScalingPolicyStatus) -> State {
@@ -32,11 +33,14 @@ pub fn restored(policy: &Policy, status: &ScalingPolicyStatus) -> State {
     // Status may have been written by anybody: what is beyond the bound is not looked at.
     for record in status.recent_rescales.iter().take(MAX_RECENT_RESCALES) {
         let at = Timestamp::from_millis(record.time.0.as_millisecond());
-        state.record_rescale(
-            policy,
-            Rescale { from: 0.max(record.change.saturating_neg()), to: record.change.max(0), at },
-        );
+        // Only the change counts. It is put upon one replica, so that none of these looks like a way to zero.
+        let from = record.change.saturating_neg().max(0).saturating_add(1);
+        let to = record.change.max(0).saturating_add(1);
+        state.record_rescale(policy, Rescale { from, to, at });
     }
+    // The records tell changes and no sizes. Whose zero it is stands in the condition (HPA).
+    let is_own = |condition: &Condition| condition.type_ == SCALED_TO_ZERO && condition.status == "True";
+    state.scaled_to_zero = status.conditions.iter().any(is_own);
     state
 }
 
@@ -47,7 +51,9 @@ fn micro_time(at: Timestamp) -> MicroTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Behavior, Mode, RateKind, RatePolicy, Rules, ScaleEvent, Select};
+    use crate::engine::{
+        Behavior, Metric, MetricKind, Milli, Mode, RateKind, RatePolicy, Rules, ScaleEvent, Select, Settings, Target,
+    };
 
     fn policy() -> Policy {
         let rules = Rules {
@@ -63,6 +69,7 @@ mod tests {
             behavior: Some(Behavior { up: rules.clone(), down: rules }),
             downscale_window_seconds: 300,
             mode: Mode::Auto,
+            settings: Settings::default(),
         }
     }
 
@@ -107,5 +114,26 @@ mod tests {
         let status = ScalingPolicyStatus { recent_rescales, ..ScalingPolicyStatus::default() };
         let state = restored(&policy(), &status);
         assert_eq!((state.up_events.len(), state.down_events.len()), (1, 1));
+    }
+
+    #[test]
+    fn only_the_condition_tells_whose_zero_it_is() {
+        let metric = Metric { name: "m".into(), kind: MetricKind::External, target: Target::Value(Milli::new(1)) };
+        let mut policy = Policy { min_replicas: 0, metrics: vec![metric], ..policy() };
+        policy.settings.scale_to_zero = true;
+        let shrunk = State { down_events: vec![event(3, 1_700_000_000_000)], ..State::default() };
+        let mut status = ScalingPolicyStatus { recent_rescales: recent_rescales(&shrunk), ..Default::default() };
+        assert!(!restored(&policy, &status).scaled_to_zero, "three fewer is not zero");
+        for (word, own) in [("True", true), ("False", false)] {
+            status.conditions = vec![Condition {
+                type_: SCALED_TO_ZERO.to_owned(),
+                status: word.to_owned(),
+                reason: "ScaledToZero".to_owned(),
+                message: String::new(),
+                last_transition_time: crate::api::conditions::time(Timestamp::default()),
+                observed_generation: None,
+            }];
+            assert_eq!(restored(&policy, &status).scaled_to_zero, own);
+        }
     }
 }

@@ -5,7 +5,9 @@ use crate::api::quantity::Quantity;
 use crate::api::status::{
     LastDecision, MAX_STATUS_METRICS, MetricProposal, MetricStatus, MetricValue, RateLimitRecord, StabilizationHold,
 };
-use crate::engine::{Direction, LimitReason, Mode, Outcome, Policy, Proposal, Reading, Select, Target, Trace};
+use crate::engine::{
+    Direction, LimitReason, MetricKind, Mode, Outcome, Policy, Proposal, Reading, Select, Target, Trace,
+};
 
 use super::sentence::{fraction, metric_name, rate_policy, sentence};
 
@@ -59,7 +61,7 @@ pub fn limited_by(trace: &Trace) -> Vec<&'static str> {
             if any(|reading| matches!(reading, Reading::Missing(_))) {
                 words.push("MetricUnavailable");
             }
-            if any(|reading| matches!(reading, Reading::Partial(..))) {
+            if any(Reading::is_partial) {
                 words.push("PartialData");
             }
         }
@@ -88,19 +90,42 @@ pub fn limited_by(trace: &Trace) -> Vec<&'static str> {
 /// The last value of each metric, in the order of the spec.
 pub(super) fn current_metrics(policy: &Policy, trace: &Trace) -> Vec<MetricStatus> {
     let one = |(index, proposal): (usize, &Proposal)| MetricStatus {
-        kind: "Prometheus".to_owned(),
+        kind: kind_of(policy, index).to_owned(),
         name: metric_name(policy, index).to_owned(),
-        current: proposal.reported.map(|reported| match proposal.target {
-            Target::Value(_) => MetricValue { value: Some(reported.into()), average_value: None },
-            Target::AverageValue(_) => MetricValue { value: None, average_value: Some(reported.into()) },
+        current: proposal.reported.map(|reported| {
+            let quantity = match policy.metrics.get(index).map(|metric| &metric.kind) {
+                Some(MetricKind::Resource { resource, .. }) => Quantity::of_resource(resource, reported),
+                _ => reported.into(),
+            };
+            match (proposal.target, proposal.per_pod) {
+                (Target::AverageValue(_), _) | (_, Some(_)) => {
+                    MetricValue { value: None, average_value: Some(quantity) }
+                }
+                (Target::Value(_) | Target::Utilization(_), None) => {
+                    MetricValue { value: Some(quantity), average_value: None }
+                }
+            }
         }),
     };
     trace.proposals.iter().take(MAX_STATUS_METRICS).enumerate().map(one).collect()
 }
 
+/// The type of the metric at `index`, as its spec names it.
+fn kind_of(policy: &Policy, index: usize) -> &'static str {
+    match policy.metrics.get(index).map(|metric| &metric.kind) {
+        Some(MetricKind::Resource { container: None, .. }) => "Resource",
+        Some(MetricKind::Resource { container: Some(_), .. }) => "ContainerResource",
+        Some(MetricKind::Pods) => "Pods",
+        Some(MetricKind::Object) => "Object",
+        Some(MetricKind::External) => "External",
+        Some(MetricKind::Prometheus) | None => "Prometheus",
+    }
+}
+
 fn proposals(policy: &Policy, trace: &Trace) -> Vec<MetricProposal> {
     let one = |(index, proposal): (usize, &Proposal)| {
         let (target_type, target) = match proposal.target {
+            Target::Utilization(_) => ("Utilization", proposal.target.amount()),
             Target::Value(target) => ("Value", target),
             Target::AverageValue(target) => ("AverageValue", target),
         };

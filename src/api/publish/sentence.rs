@@ -2,7 +2,7 @@
 //! trace and computes none.
 
 use crate::engine::{
-    Direction, LimitReason, Milli, Mode, Outcome, Policy, Proposal, RateKind, RateLimit, RatePolicy, Reading, Target,
+    Direction, LimitReason, Milli, Mode, Outcome, PerPod, Policy, Proposal, RateKind, RateLimit, RatePolicy, Target,
     Trace,
 };
 
@@ -46,12 +46,18 @@ fn cause(policy: &Policy, trace: &Trace) -> String {
 }
 
 fn proposal_clause(name: &str, proposal: &Proposal, trace: &Trace) -> String {
-    let value = proposal.reading.sample().map_or_else(|| "without a value".to_owned(), |sample| short(sample.value));
-    let target = match proposal.target {
-        Target::Value(target) => short(target),
-        Target::AverageValue(target) => {
+    let unit = if matches!(proposal.target, Target::Utilization(_)) { " %" } else { "" };
+    let value = match proposal.per_pod {
+        Some(_) => proposal.measured(),
+        None => proposal.reading.sample().map(|sample| sample.value),
+    };
+    let value = value.map_or_else(|| "without a value".to_owned(), |value| format!("{}{unit}", short(value)));
+    let target = match (proposal.target, proposal.per_pod) {
+        (Target::Value(_) | Target::Utilization(_), None) => short(proposal.target.amount()) + unit,
+        (Target::AverageValue(target), None) => {
             format!("{} per replica at {}", short(target), replicas(trace.current_replicas))
         }
+        (_, Some(counts)) => pods_clause(proposal.target, &counts),
     };
     let against = match proposal.ratio.filter(|ratio| ratio.is_finite()) {
         Some(ratio) => format!("{name} {value} is {ratio:.2} × its target {target}"),
@@ -69,11 +75,31 @@ fn proposal_clause(name: &str, proposal: &Proposal, trace: &Trace) -> String {
     }
 }
 
+/// The target of a metric with a value per pod, and how the pods counted.
+fn pods_clause(target: Target, counts: &PerPod) -> String {
+    let pods = |count: u32| if count == 1 { "1 pod".to_owned() } else { format!("{count} pods") };
+    let of = match target {
+        Target::Utilization(percent) => format!("{percent} % of what {} request", pods(counts.ready)),
+        Target::Value(target) | Target::AverageValue(target) => {
+            format!("{} per pod over {}", short(target), pods(counts.ready))
+        }
+    };
+    let Some(ratio) = counts.filled_ratio else { return of };
+    let mut others = Vec::new();
+    if counts.missing > 0 {
+        others.push(format!("{} without a sample", pods(counts.missing)));
+    }
+    if counts.unready > 0 {
+        others.push(format!("{} not ready", pods(counts.unready)));
+    }
+    format!("{of} ({ratio:.2} × with {} counted against it)", others.join(" and "))
+}
+
 fn degradation(policy: &Policy, trace: &Trace) -> Option<String> {
     let Outcome::Valid { degraded: true, .. } = trace.outcome else { return None };
     let (index, absent) = first_absent(trace)?;
     let what = match trace.proposals.get(index).map(|proposal| &proposal.reading) {
-        Some(Reading::Partial(..)) => "is incomplete",
+        Some(reading) if reading.is_partial() => "is incomplete",
         _ => "has no value",
     };
     Some(format!("{} {what} ({absent}), so nothing is lowered", metric_name(policy, index)))
@@ -156,8 +182,9 @@ pub(super) fn metrics_summary(trace: &Trace) -> Option<String> {
         return None;
     }
     let one = |proposal: &Proposal| {
-        let (Target::Value(target) | Target::AverageValue(target)) = proposal.target;
-        format!("{}/{}", proposal.reported.map_or_else(|| "<unknown>".to_owned(), short), short(target))
+        let unit = if matches!(proposal.target, Target::Utilization(_)) { "%" } else { "" };
+        let current = proposal.measured().map_or_else(|| "<unknown>".to_owned(), short);
+        format!("{current}{unit}/{}{unit}", short(proposal.target.amount()))
     };
     let mut parts: Vec<String> = trace.proposals.iter().take(MAX_SUMMARY_METRICS).map(one).collect();
     if trace.proposals.len() > MAX_SUMMARY_METRICS {

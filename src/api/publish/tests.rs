@@ -1,14 +1,14 @@
 use super::*;
 use crate::api::resolve::Problem;
 use crate::engine::{
-    Absence, Absent, Held, Limit, Metric, Milli, Observation, Proposal, RateKind, RateLimit, RatePolicy, Reading,
-    Replicas, Sample, Select, Stabilization, State, Target, decide,
+    Absence, Absent, Held, Limit, Metric, MetricKind, Milli, Observation, PerPod, PodSamples, Proposal, RateKind,
+    RateLimit, RatePolicy, Reading, Replicas, Sample, Select, Settings, Stabilization, State, Target, decide,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn policy() -> Policy {
-    let metric = |name: &str, target| Metric { name: name.into(), target };
+    let metric = |name: &str, target| Metric { name: name.into(), kind: MetricKind::Prometheus, target };
     Policy {
         min_replicas: 2,
         max_replicas: 8,
@@ -19,6 +19,7 @@ fn policy() -> Policy {
         behavior: None,
         downscale_window_seconds: 300,
         mode: Mode::Auto,
+        settings: Settings::default(),
     }
 }
 
@@ -34,6 +35,7 @@ fn http(value: i64, ratio: f64, replicas: i32) -> Proposal {
         ratio: Some(ratio),
         tolerance: 0.1,
         within_tolerance: (ratio - 1.0).abs() <= 0.1,
+        per_pod: None,
         reported: Some(Milli::new(value / 6)),
         replicas: Some(replicas),
     }
@@ -47,6 +49,7 @@ fn queue(reading: Reading) -> Proposal {
         ratio: sample.map(|sample| sample.value.to_f64() / 300.0),
         tolerance: 0.1,
         within_tolerance: false,
+        per_pod: None,
         reported: sample.map(|sample| sample.value),
         replicas: sample.map(|_| 3),
     }
@@ -493,6 +496,7 @@ fn a_manifest_is_decided_and_published() {
     let observe = |spec, reading| Observation {
         now: NOW,
         replicas: Replicas { spec, ready: Some(spec) },
+        pods: None,
         readings: vec![reading],
     };
     let cases = [
@@ -561,4 +565,82 @@ fn the_summary_counts_what_it_does_not_show() {
     let mut trace = quiet();
     trace.proposals = vec![http(630_000, 1.05, 6), queue(timeout()), queue(timeout()), queue(timeout())];
     assert_eq!(sentence::metrics_summary(&trace).as_deref(), Some("105/100,<unknown>/300,+2"));
+}
+
+#[test]
+fn pods_are_told_as_they_counted() {
+    let policy = Policy {
+        metrics: vec![Metric {
+            name: "cpu".into(),
+            kind: MetricKind::Resource { resource: "cpu".into(), container: None },
+            target: Target::Utilization(50),
+        }],
+        ..policy()
+    };
+    let samples = PodSamples::new(Vec::new(), None);
+    let per_pod = PerPod {
+        ready: 2,
+        unready: 0,
+        missing: 1,
+        ignored: 0,
+        utilization_percent: Some(100),
+        filled_ratio: Some(1.34),
+    };
+    let proposal = Proposal {
+        reading: Reading::PerPod(samples.into()),
+        target: Target::Utilization(50),
+        ratio: Some(2.0),
+        tolerance: 0.1,
+        within_tolerance: false,
+        per_pod: Some(per_pod),
+        reported: Some(Milli::new(1005)),
+        replicas: Some(5),
+    };
+    let mut trace = Trace { proposals: vec![proposal], ..trace() };
+    let decision = last_decision(&policy, &trace);
+    let words = "cpu 100 % is 2.00 × its target 50 % of what 2 pods request (1.34 × with 1 pod without a sample counted against it) and asks for 5";
+    assert!(decision.message.contains(words), "{}", decision.message);
+    assert_eq!(sentence::metrics_summary(&trace).as_deref(), Some("100%/50%"));
+    let metrics = decision::current_metrics(&policy, &trace);
+    assert_eq!(
+        (metrics[0].kind.as_str(), metrics[0].current.as_ref().unwrap().average_value.as_ref().unwrap().0.as_str()),
+        ("Resource", "1005m")
+    );
+    let absent = Absent { absence: Absence::Warnings, message: "a store did not answer".into() };
+    let partial = PodSamples::new(Vec::new(), Some(absent));
+    trace.proposals[0].reading = Reading::PerPod(partial.into());
+    trace.outcome = Outcome::Valid { winner: 0, degraded: true };
+    assert!(limited_by(&trace).contains(&"PartialData"));
+}
+
+#[test]
+fn a_metric_that_fails_is_told_in_the_words_of_its_type() {
+    let resource =
+        |container: Option<&str>| MetricKind::Resource { resource: "cpu".into(), container: container.map(Into::into) };
+    let table = [
+        (resource(None), Absence::NoPods, "FailedGetResourceMetric"),
+        (resource(Some("app")), Absence::Timeout, "FailedGetContainerResourceMetric"),
+        (MetricKind::Pods, Absence::Empty, "FailedGetPodsMetric"),
+        (MetricKind::Object, Absence::Empty, "FailedGetObjectMetric"),
+        (MetricKind::External, Absence::Empty, "FailedGetExternalMetric"),
+        (MetricKind::Prometheus, Absence::Empty, "FailedGetPrometheusMetric"),
+        (MetricKind::External, Absence::Unsupported, "InvalidMetricSourceType"),
+    ];
+    for (kind, absence, reason) in table {
+        let policy = Policy { metrics: vec![Metric { kind, ..policy().metrics[0].clone() }], ..policy() };
+        let trace = Trace { proposals: vec![queue(Reading::missing(absence, "nothing"))], ..failed() };
+        assert_eq!(scaling_active(&policy, &trace).unwrap().reason, reason);
+    }
+}
+
+#[test]
+fn every_write_tells_whose_zero_it_is() {
+    let mut policy = Policy { min_replicas: 0, ..policy() };
+    let zero = Trace { desired_replicas: 0, ..trace() };
+    let told = |policy: &Policy, trace: &Trace, write| scaled_to_zero(policy, trace, write).map(|draft| draft.status);
+    assert_eq!(told(&policy, &zero, WriteResult::Written), None, "the gate is off");
+    policy.settings.scale_to_zero = true;
+    assert_eq!(told(&policy, &zero, WriteResult::Written), Some("True"));
+    assert_eq!(told(&policy, &trace(), WriteResult::Written), Some("False"));
+    assert_eq!(told(&policy, &zero, WriteResult::NotNeeded), None);
 }

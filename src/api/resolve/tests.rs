@@ -32,7 +32,11 @@ fn resolve_annotated(mode: &str, annotations: &Value) -> Result<Mode, String> {
 #[test]
 fn defaults_are_those_of_hpa() {
     let resolved = resolve_spec(&json!({})).unwrap();
-    let metrics = vec![Metric { name: "prometheus-0".into(), target: Target::AverageValue(Milli::new(100_000)) }];
+    let metrics = vec![Metric {
+        name: "prometheus-0".into(),
+        kind: engine::MetricKind::Prometheus,
+        target: Target::AverageValue(Milli::new(100_000)),
+    }];
     let policy = Policy {
         min_replicas: 1,
         max_replicas: 10,
@@ -40,6 +44,7 @@ fn defaults_are_those_of_hpa() {
         behavior: None,
         downscale_window_seconds: 300,
         mode: Mode::Auto,
+        settings: Settings::default(),
     };
     assert_eq!(resolved.policy, policy);
     assert_eq!(resolved.polling_period_seconds, 15);

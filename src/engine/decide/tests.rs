@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::tests_support::{at, behavior, complete, policy, seen};
-use crate::engine::{Absence, Direction, LimitReason, Reading, Rescale, Sample};
+use crate::engine::{Absence, Direction, LimitReason, MetricKind, Reading, Rescale, Sample};
 
 fn missing() -> Reading {
     Reading::missing(Absence::Timeout, "Prometheus did not answer within 5 s")
@@ -62,7 +62,7 @@ fn after_the_window_the_size_follows() {
 }
 
 #[test]
-fn no_kind_of_missing_data_lowers_and_none_is_remembered() {
+fn no_kind_of_missing_data_lowers_and_none_is_remembered_as_a_wish() {
     let partial = Reading::Partial(
         Sample { value: crate::engine::Milli::new(1), series: 1, age_millis: None },
         missing().absent().unwrap().clone(),
@@ -73,7 +73,8 @@ fn no_kind_of_missing_data_lowers_and_none_is_remembered() {
         assert_eq!(decision.action, Action::Hold);
         assert_eq!(decision.trace.outcome, Outcome::MetricsFailed { first: 0 });
         assert_eq!(decision.trace.stabilization, None);
-        assert_eq!(state, before);
+        assert_eq!(state.recommendations, before.recommendations);
+        assert_eq!(state.blind, Some(Recommendation { replicas: 8, at: at(0) }), "but that nobody saw anything is");
     }
 }
 
@@ -115,10 +116,48 @@ fn the_end_of_a_pause_counts_as_a_first_sight() {
 }
 
 #[test]
-fn a_policy_that_may_be_zero_wakes_by_its_metric() {
-    let decision = first(&policy(0, 10), &seen(0, 0, vec![complete(250)]));
-    assert_eq!(decision.action, Action::ScaleTo(3));
-    assert_eq!(decision.trace.proposals[0].ratio, None);
+fn only_its_own_zero_is_left_again() {
+    let gated = |min, kind| {
+        let mut policy = policy(min, 10);
+        policy.settings.scale_to_zero = true;
+        policy.metrics[0].kind = kind;
+        policy
+    };
+    let (load, pods) = (MetricKind::External, MetricKind::Pods);
+    let with_behavior = Policy { behavior: Some(behavior()), ..gated(7, load.clone()) };
+    let own = State { scaled_to_zero: true, ..State::default() };
+    let table = [
+        ("its own", gated(0, load.clone()), own.clone(), Action::ScaleTo(3)),
+        ("somebody's", gated(0, load.clone()), State::default(), Action::Hold),
+        ("gate off", policy(0, 10), own.clone(), Action::Hold),
+        ("nothing would tell", gated(0, pods), own.clone(), Action::Hold),
+        ("to the minimum", gated(4, load), own.clone(), Action::ScaleTo(4)),
+        ("to the minimum, against the rate", with_behavior, own, Action::ScaleTo(7)),
+    ];
+    for (name, policy, state, action) in table {
+        let seen = seen(0, 0, vec![complete(250)]);
+        assert_eq!(asks_metrics(&policy, &state, seen.replicas), action != Action::Hold, "{name}");
+        let (_, decision) = decide(&policy, state, &seen);
+        assert_eq!(decision.action, action, "{name}");
+        assert_eq!(decision.trace.proposals.first().and_then(|proposal| proposal.ratio), None, "{name}");
+    }
+}
+
+#[test]
+fn a_zero_is_its_own_until_somebody_leaves_it() {
+    let mut policy = policy(0, 10);
+    policy.settings.scale_to_zero = true;
+    let mut state = State::default();
+    let to = |to| Rescale { from: 4, to, at: at(0) };
+    state.record_rescale(&policy, to(0));
+    assert!(state.scaled_to_zero);
+    let (state, _) = decide(&policy, state, &seen(0, 3, vec![complete(250)]));
+    assert!(!state.scaled_to_zero);
+    let mut state = State { scaled_to_zero: true, ..state };
+    state.record_rescale(&policy, to(1));
+    assert!(!state.scaled_to_zero);
+    state.record_rescale(&Policy { min_replicas: 1, ..policy }, to(0));
+    assert!(!state.scaled_to_zero, "no zero that the policy may wish for");
 }
 
 #[test]

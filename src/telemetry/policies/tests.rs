@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::api::publish::{self, Situation, WriteResult};
-use crate::engine::{self, Absence, Metric, Milli, Observation, Reading, Replicas, Sample, State};
+use crate::engine::{
+    self, Absence, Metric, MetricKind, Milli, Observation, Reading, Replicas, Sample, Settings, State, Target,
+};
 use crate::telemetry::Metrics;
 
 const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -16,12 +18,17 @@ fn policy() -> Policy {
         min_replicas: 2,
         max_replicas: 7,
         metrics: vec![
-            Metric { name: "rps".into(), target: Target::AverageValue(Milli::new(100_000)) },
-            Metric { name: "queue".into(), target: Target::Value(Milli::new(500)) },
+            Metric {
+                name: "rps".into(),
+                kind: MetricKind::Prometheus,
+                target: Target::AverageValue(Milli::new(100_000)),
+            },
+            Metric { name: "queue".into(), kind: MetricKind::Prometheus, target: Target::Value(Milli::new(500)) },
         ],
         behavior: None,
         downscale_window_seconds: 300,
         mode: Mode::Auto,
+        settings: Settings::default(),
     }
 }
 
@@ -32,7 +39,8 @@ fn value(milli: i64) -> Reading {
 /// The report of one real decision on 4 replicas.
 fn report(policy: Policy, readings: Vec<Reading>) -> Arc<PolicyReport> {
     let replicas = Replicas { spec: 4, ready: Some(3) };
-    let (_, decision) = engine::decide(&policy, State::default(), &Observation { now: NOW, replicas, readings });
+    let (_, decision) =
+        engine::decide(&policy, State::default(), &Observation { now: NOW, replicas, pods: None, readings });
     let situation = Situation::Decided { policy: &policy, trace: &decision.trace, write: WriteResult::Written };
     let status = publish::status(None, 1, situation, NOW);
     Arc::new(PolicyReport {
