@@ -5,7 +5,7 @@ mod given;
 #[path = "engine_promises/rates.rs"]
 mod rates;
 
-use flyball::engine::{Action, Direction, Milli, Mode, Outcome, Policy, Reading, Sample, State, decide};
+use flyball::engine::{Action, Direction, Milli, Mode, Outcome, Policy, Reading, Sample, State, asks_metrics, decide};
 use proptest::prelude::*;
 
 use given::{anything, observation, policy, readings, settled, situation, state};
@@ -50,7 +50,9 @@ proptest! {
         prop_assert_eq!(decision.action, Action::Hold);
         prop_assert_eq!(decision.trace.outcome, Outcome::MetricsFailed { first: 0 });
         // ... and is not remembered as a recommendation of anything.
-        prop_assert!(before.recommendations.is_none() || after == before);
+        prop_assert!(before.recommendations.is_none() || after.recommendations == before.recommendations);
+        // The window of shrinking knows that nobody saw anything.
+        prop_assert_eq!(after.blind.map(|blind| blind.replicas), Some(observation.replicas.spec));
     }
 
     /// More of one metric, all else equal, never means fewer replicas: not with pods unready, nor with more of them ready than asked
@@ -132,6 +134,15 @@ proptest! {
     }
 
     /// Nonsense does not panic: any integer, any instant, any float, bounds in the wrong order. Equal inputs give equal answers, the
+    /// Metrics are asked exactly where the decision looks at them.
+    #[test]
+    fn metrics_are_asked_where_they_are_looked_at((policy, state, observation) in anything()) {
+        let asked = asks_metrics(&policy, &state, observation.replicas);
+        let (_, decision) = decide(&policy, state, &observation);
+        let looked = matches!(decision.trace.outcome, Outcome::Valid { .. } | Outcome::MetricsFailed { .. });
+        prop_assert_eq!(asked, looked);
+    }
+
     /// action says what the trace says, and no size is negative unless a bound is.
     #[test]
     fn nonsense_neither_panics_nor_differs((policy, state, observation) in anything()) {

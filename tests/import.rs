@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use flyball::api::{ScalingPolicy, resolve};
-use flyball::import::{Outcome, import, objects};
+use flyball::import::{Outcome, Problem, import, objects};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -77,7 +77,7 @@ fn every_policy_resolves_up_to_what_is_not_supported_yet() {
                 serde_json::from_value(object.clone()).unwrap_or_else(|e| panic!("{name}: {e}"));
             match resolve(&policy) {
                 Ok(_) => resolved += 1,
-                Err(invalid) => assert!(invalid.problems.iter().all(|p| p.is_unsupported()), "{name}: {invalid}"),
+                Err(invalid) => assert!(invalid.problems.iter().all(Problem::is_unsupported), "{name}: {invalid}"),
             }
         }
     }

@@ -35,10 +35,10 @@ pub fn decide(policy: &Policy, mut state: State, observation: &Observation) -> (
     // Whoever took the workload out of zero made it theirs to switch off.
     state.scaled_to_zero &= current == 0;
     if let Mode::Paused { replicas } = policy.mode {
-        state.recommendations = None;
+        state.forget_recommendations();
         trace.desired_replicas = replicas.map_or(current, |fixed| fixed.max(0));
     } else if is_switched_off(policy, &state, current) {
-        state.recommendations = None;
+        state.forget_recommendations();
         trace.outcome = Outcome::Disabled;
     } else {
         let seed = Recommendation { replicas: current, at: observation.now };
@@ -72,8 +72,7 @@ fn is_switched_off(policy: &Policy, state: &State, current: i32) -> bool {
     current == 0 && !(own && (policy.min_replicas > 0 || policy.is_measured_at_zero()))
 }
 
-/// Asks the metrics, and takes what they recommend through windows and limits. Leaves the size alone and the memory untouched where
-/// they recommend nothing.
+/// Asks the metrics, and takes what they recommend through windows and limits. Leaves the size alone where they recommend nothing.
 fn follow_metrics(policy: &Policy, state: &mut State, seen: (&Observation, Bounds), trace: &mut Trace) {
     let (observation, bounds) = seen;
     let current = trace.current_replicas;
@@ -81,11 +80,14 @@ fn follow_metrics(policy: &Policy, state: &mut State, seen: (&Observation, Bound
     let (outcome, recommended) = combine(&trace.proposals, current);
     trace.outcome = outcome;
     trace.recommended_replicas = recommended;
-    let Some(proposal) = recommended else { return };
+    let Some(proposal) = recommended else {
+        state.blind = Some(Recommendation { replicas: current, at: observation.now });
+        return;
+    };
 
     let stored = state.recommendations.get_or_insert_default();
     let wish = Wish { current, proposal, now: observation.now };
-    let (stabilization, slot) = stabilize(policy, stored, wish);
+    let (stabilization, slot) = stabilize(policy, (stored, state.blind), wish);
     // The raw wish is stored, whatever becomes of it (HPA rule).
     remember(stored, slot, Recommendation { replicas: proposal, at: observation.now });
     trace.stabilization = Some(stabilization);

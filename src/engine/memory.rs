@@ -24,6 +24,12 @@ pub fn remember(stored: &mut Vec<Recommendation>, slot: Option<usize>, recommend
 }
 
 impl State {
+    /// What was recommended before says nothing about what comes after.
+    pub(super) fn forget_recommendations(&mut self) {
+        self.recommendations = None;
+        self.blind = None;
+    }
+
     /// Remembers a change of size that the API server acknowledged, so that rate policies count it. Without `behavior` nothing counts
     /// changes, and none is kept (HPA rule).
     pub fn record_rescale(&mut self, policy: &Policy, rescale: Rescale) {
@@ -32,6 +38,9 @@ impl State {
         }
         self.scaled_to_zero = rescale.to == 0 && rescale.from > 0 && policy.rests_at_zero();
         let Some(behavior) = &policy.behavior else { return };
+        if rescale.to == rescale.from {
+            return;
+        }
         let (direction, rules, events) = if rescale.to > rescale.from {
             (Direction::Up, &behavior.up, &mut self.up_events)
         } else {

@@ -74,7 +74,11 @@ pub fn stabilize_behavior(stored: &[Recommendation], windows: Windows, wish: Wis
 /// The path that the policy's `behavior` selects, told for the trace. Without `behavior` the result is bounded by the present size
 /// as well: HPA would grow back to what was asked for earlier, against the metrics.
 #[must_use]
-pub fn stabilize(policy: &Policy, stored: &[Recommendation], wish: Wish) -> (Stabilization, Option<usize>) {
+pub fn stabilize(
+    policy: &Policy,
+    (stored, blind): (&[Recommendation], Option<Recommendation>),
+    wish: Wish,
+) -> (Stabilization, Option<usize>) {
     let (mut stabilized, windows) = match &policy.behavior {
         None => {
             let windows = Windows { up_seconds: 0, down_seconds: policy.downscale_window_seconds.max(0) };
@@ -88,18 +92,25 @@ pub fn stabilize(policy: &Policy, stored: &[Recommendation], wish: Wish) -> (Sta
         }
     };
     stabilized.replicas = stabilized.replicas.min(wish.proposal.max(wish.current));
-    let held = (stabilized.replicas != wish.proposal).then(|| held(stored, windows, (wish, stabilized.replicas)));
+    let blind = blind.filter(|blind| wish.now.millis_since(blind.at) < millis(windows.down_seconds));
+    if let Some(blind) = blind {
+        stabilized.replicas = stabilized.replicas.max(blind.replicas.min(wish.current));
+    }
+    let held = (stabilized.replicas != wish.proposal).then(|| {
+        let holding = stored.iter().copied().chain(blind);
+        held(holding, windows, (wish, stabilized.replicas))
+    });
     (Stabilization { replicas: stabilized.replicas, held }, stabilized.slot)
 }
 
 /// Which window held the wish at `replicas`, and until when.
-fn held(stored: &[Recommendation], windows: Windows, (wish, replicas): (Wish, i32)) -> Held {
+fn held(holding: impl Iterator<Item = Recommendation>, windows: Windows, (wish, replicas): (Wish, i32)) -> Held {
     let (direction, window_seconds) = if wish.proposal > replicas {
         (Direction::Up, windows.up_seconds)
     } else {
         (Direction::Down, windows.down_seconds)
     };
-    let holds = |recommendation: &&Recommendation| {
+    let holds = |recommendation: &Recommendation| {
         wish.now.millis_since(recommendation.at) <= millis(window_seconds)
             && match direction {
                 Direction::Up => recommendation.replicas <= replicas,
@@ -107,7 +118,7 @@ fn held(stored: &[Recommendation], windows: Windows, (wish, replicas): (Wish, i3
             }
     };
     // Of several that hold, the youngest leaves last.
-    let youngest = stored.iter().filter(holds).map(|recommendation| recommendation.at).max();
+    let youngest = holding.filter(holds).map(|recommendation| recommendation.at).max();
     Held { direction, window_seconds, until: youngest.map(|at| at.plus_seconds(i64::from(window_seconds))) }
 }
 
@@ -144,9 +155,29 @@ mod tests {
             ("up at once", 4, 6, 6, None),
         ];
         for (name, current, proposal, replicas, until) in table {
-            let (stabilization, _) = stabilize(&policy(1, 100), &stored(&[(5, 10)]), wish(current, proposal));
+            let (stabilization, _) = stabilize(&policy(1, 100), (&stored(&[(5, 10)]), None), wish(current, proposal));
             assert_eq!(stabilization.replicas, replicas, "{name}");
             assert_eq!(stabilization.held.and_then(|held| held.until), until, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_time_without_data_counts_as_a_wish_for_the_size_it_had() {
+        let blind = |age: i64| Some(Recommendation { replicas: 8, at: at(-age) });
+        let table = [
+            ("held through the window", blind(299), 8, 3, 8, Some(at(1))),
+            ("let go after it", blind(300), 8, 3, 3, None),
+            ("growing is free", blind(10), 8, 12, 12, None),
+            ("never back up to it", blind(10), 5, 3, 5, Some(at(290))),
+        ];
+        for (name, blind, current, proposal, replicas, until) in table {
+            for behavior in [None, Some(behavior())] {
+                let mut policy = policy(1, 100);
+                policy.behavior = behavior;
+                let (stabilization, _) = stabilize(&policy, (&[], blind), wish(current, proposal));
+                assert_eq!(stabilization.replicas, replicas, "{name}");
+                assert_eq!(stabilization.held.and_then(|held| held.until), until, "{name}");
+            }
         }
     }
 
@@ -155,7 +186,7 @@ mod tests {
         let mut policy = policy(1, 100);
         policy.behavior = Some(behavior());
         policy.behavior.as_mut().unwrap().up.window_seconds = Some(60);
-        let (stabilization, slot) = stabilize(&policy, &stored(&[(5, 30), (7, 10), (2, 70)]), wish(3, 9));
+        let (stabilization, slot) = stabilize(&policy, (&stored(&[(5, 30), (7, 10), (2, 70)]), None), wish(3, 9));
         assert_eq!((stabilization.replicas, slot), (5, None));
         let held = stabilization.held.unwrap();
         assert_eq!((held.direction, held.window_seconds, held.until), (Direction::Up, 60, Some(at(30))));

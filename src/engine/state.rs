@@ -8,6 +8,10 @@ use super::time::Timestamp;
 pub struct State {
     /// Raw recommendations in stored order; `None` = never seen.
     pub recommendations: Option<Vec<Recommendation>>,
+    /// The size at the last pass that had no recommendation, for want of data: nobody saw what was needed then. The window of shrinking
+    /// counts it like a recommendation, so that the first answer after an outage lowers nothing before a full window was seen again.
+    /// HPA remembers nothing of such a pass.
+    pub blind: Option<Recommendation>,
     /// Changes upwards that were written.
     pub up_events: Vec<ScaleEvent>,
     /// Changes downwards that were written.

@@ -70,7 +70,7 @@ impl Rules {
         let query = query(rule, (&series, &matchers.join(","), ""), "external.metric.name")?;
         // HPA takes the field that is set, and sums the values.
         let field = if block.pointer("/target/value").is_some() { "value" } else { "averageValue" };
-        Ok(prometheus(query, "Sum", block, field))
+        Ok(prometheus(&query, "Sum", block, field))
     }
 
     fn object(&self, block: &Value, namespace: &str) -> Result<Value, Obstacle> {
@@ -91,7 +91,7 @@ impl Rules {
             "AverageValue" => "averageValue",
             other => return Err(("object.target.type", other.into(), "must be Value or AverageValue".into())),
         };
-        Ok(prometheus(query, "ExactlyOne", block, field))
+        Ok(prometheus(&query, "ExactlyOne", block, field))
     }
 }
 
@@ -100,7 +100,7 @@ fn required(namespace: &str) -> Result<String, Obstacle> {
     if namespace.is_empty() { Err(missing()) } else { Ok(namespace.to_owned()) }
 }
 
-fn prometheus(query: String, series: &str, block: &Value, field: &str) -> Value {
+fn prometheus(query: &str, series: &str, block: &Value, field: &str) -> Value {
     let kind = if field == "value" { "Value" } else { "AverageValue" };
     let mut target = Map::from_iter([("type".to_owned(), json!(kind))]);
     if let Some(quantity) = block.pointer(&format!("/target/{field}")) {

@@ -74,10 +74,14 @@ fn collect_paths(value: &Value, path: &str, paths: &mut BTreeSet<String>) {
     paths.insert(path.to_owned());
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| collect_paths(value, &field(path, name), paths))
+            for (name, value) in fields {
+                collect_paths(value, &field(path, name), paths);
+            }
         }
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, value)| collect_paths(value, &item(path, index), paths));
+            for (index, value) in items.iter().enumerate() {
+                collect_paths(value, &item(path, index), paths);
+            }
         }
         _ => {}
     }

@@ -208,3 +208,20 @@ async fn a_watch_of_workloads_that_is_gone_for_good_is_not_believed() {
     assert_eq!(scene.replicas("web"), 4, "the human's 2 is seen, and too few");
     assert_eq!(scene.status("web")["currentReplicas"], 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_first_answer_after_a_long_outage_lowers_nothing_before_a_full_window() {
+    let scene = Scene::new().await;
+    scene.add("web", 6);
+    scene.pass(2 * PERIOD).await;
+    scene.prometheus.set_fault(flyball::sandbox::prometheus::Fault::Off);
+    scene.pass(20 * 60).await;
+    scene.set("web", 100.0);
+    scene.prometheus.set_fault(flyball::sandbox::prometheus::Fault::None);
+    scene.pass(4 * 60).await;
+    scene.expect("web", ("ScalingActive", "True", "ValidMetricFound"));
+    assert_eq!(scene.replicas("web"), 6, "nobody knows what was needed during the outage");
+    scene.expect("web", ("AbleToScale", "True", "ScaleDownStabilized"));
+    scene.pass(3 * 60).await;
+    assert_eq!(scene.replicas("web"), 1);
+}

@@ -109,9 +109,11 @@ pub(crate) fn state() -> impl Strategy<Value = State> {
         Recommendation { replicas, at }
     });
     let events = || prop::collection::vec(event(), 0..4);
-    (option::of(prop::collection::vec(recommendation, 0..8)), events(), events()).prop_map(
-        |(recommendations, up_events, down_events)| State {
+    let recommendations = option::of(prop::collection::vec(recommendation.clone(), 0..8));
+    (recommendations, option::of(recommendation), events(), events()).prop_map(
+        |(recommendations, blind, up_events, down_events)| State {
             recommendations,
+            blind,
             up_events,
             down_events,
             scaled_to_zero: false,
@@ -203,14 +205,16 @@ fn any_policy() -> impl Strategy<Value = Policy> {
 }
 
 fn any_state() -> impl Strategy<Value = State> {
-    let recommendation = (any_int(), any_instant()).prop_map(|(replicas, at)| Recommendation { replicas, at });
+    let recommendation = || (any_int(), any_instant()).prop_map(|(replicas, at)| Recommendation { replicas, at });
     let event = || {
         (any_int(), any_instant(), any::<bool>()).prop_map(|(change, at, outdated)| ScaleEvent { change, at, outdated })
     };
     let events = move || prop::collection::vec(event(), 0..4);
-    (option::of(prop::collection::vec(recommendation, 0..5)), events(), events()).prop_map(
-        |(recommendations, up_events, down_events)| State {
+    let recommendations = option::of(prop::collection::vec(recommendation(), 0..5));
+    (recommendations, option::of(recommendation()), events(), events()).prop_map(
+        |(recommendations, blind, up_events, down_events)| State {
             recommendations,
+            blind,
             up_events,
             down_events,
             scaled_to_zero: false,

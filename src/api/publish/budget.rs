@@ -33,10 +33,10 @@ pub fn restored(policy: &Policy, status: &ScalingPolicyStatus) -> State {
     // Status may have been written by anybody: what is beyond the bound is not looked at.
     for record in status.recent_rescales.iter().take(MAX_RECENT_RESCALES) {
         let at = Timestamp::from_millis(record.time.0.as_millisecond());
-        state.record_rescale(
-            policy,
-            Rescale { from: 0.max(record.change.saturating_neg()), to: record.change.max(0), at },
-        );
+        // Only the change counts. It is put upon one replica, so that none of these looks like a way to zero.
+        let from = record.change.saturating_neg().max(0).saturating_add(1);
+        let to = record.change.max(0).saturating_add(1);
+        state.record_rescale(policy, Rescale { from, to, at });
     }
     // The records tell changes and no sizes. Whose zero it is stands in the condition (HPA).
     let is_own = |condition: &Condition| condition.type_ == SCALED_TO_ZERO && condition.status == "True";

@@ -60,12 +60,12 @@ impl<'a> Trigger<'a> {
             "cpu" | "memory" => self.resource(sketch),
             "cron" => {
                 let fix = "asks for replicas by the time of day, which a policy cannot yet: without it there would be fewer replicas than KEDA keeps";
-                self.refuse("type", "cron", fix, sketch);
+                self.refuse(("type", "cron"), fix, sketch);
                 Map::new()
             }
             other => {
                 let fix = "is not a trigger that Flyball knows: prometheus, cpu and memory are; a query to Prometheus may say the same";
-                self.refuse("type", other, fix, sketch);
+                self.refuse(("type", other), fix, sketch);
                 Map::new()
             }
         };
@@ -83,7 +83,7 @@ impl<'a> Trigger<'a> {
             "AverageValue" => json!({"type": "AverageValue", "averageValue": self.required("threshold", sketch)}),
             "Value" => json!({"type": "Value", "value": self.required("threshold", sketch)}),
             other => {
-                self.refuse("metricType", other, "is not for a query: write AverageValue or Value", sketch);
+                self.refuse(("metricType", other), "is not for a query: write AverageValue or Value", sketch);
                 Value::Null
             }
         };
@@ -93,7 +93,9 @@ impl<'a> Trigger<'a> {
         }
         self.connection_notes(sketch);
         self.activation_note("activationThreshold", sketch);
-        if self.metadata("ignoreNullValues").is_none_or(|value| value != "false") {
+        // The words that Go's ParseBool reads as false.
+        let off = |value: String| ["false", "False", "FALSE", "f", "F", "0"].contains(&value.as_str());
+        if !self.metadata("ignoreNullValues").is_some_and(off) {
             let text = "KEDA takes an empty result as 0. Flyball takes it as missing, and never removes replicas for it; where \
                         nothing really means zero, end the query with `or vector(0)`.";
             sketch.note(format!("{}.prometheus.query", self.metric_path), text);
@@ -127,13 +129,13 @@ impl<'a> Trigger<'a> {
             "Utilization" => match value.parse::<i32>() {
                 Ok(percent) => json!({"type": "Utilization", "averageUtilization": percent}),
                 Err(_) => {
-                    self.refuse("metadata.value", &value, "is no whole number of percent", sketch);
+                    self.refuse(("metadata.value", &value), "is no whole number of percent", sketch);
                     Value::Null
                 }
             },
             "AverageValue" => json!({"type": "AverageValue", "averageValue": value}),
             other => {
-                self.refuse("metricType", other, "must be Utilization or AverageValue", sketch);
+                self.refuse(("metricType", other), "must be Utilization or AverageValue", sketch);
                 Value::Null
             }
         };
@@ -167,7 +169,7 @@ impl<'a> Trigger<'a> {
     fn required(&self, name: &str, sketch: &mut Sketch) -> String {
         let value = self.metadata(name).unwrap_or_default();
         if value.trim().is_empty() {
-            self.refuse(&format!("metadata.{name}"), "", "is missing", sketch);
+            self.refuse((&format!("metadata.{name}"), ""), "is missing", sketch);
         }
         value
     }
@@ -176,7 +178,7 @@ impl<'a> Trigger<'a> {
         unknown(self.written.get("metadata"), &format!("{}.metadata", self.path), &known.concat(), sketch);
     }
 
-    fn refuse(&self, field: &str, value: &str, fix: &str, sketch: &mut Sketch) {
+    fn refuse(&self, (field, value): (&str, &str), fix: &str, sketch: &mut Sketch) {
         sketch.refuse(format!("{}.{field}", self.path), value, fix);
     }
 }
