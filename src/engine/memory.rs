@@ -33,6 +33,9 @@ impl State {
     /// Remembers a change of size that the API server acknowledged, so that rate policies count it. Without `behavior` nothing counts
     /// changes, and none is kept (HPA rule).
     pub fn record_rescale(&mut self, policy: &Policy, rescale: Rescale) {
+        if rescale.to == rescale.from {
+            return; // no change, and no event of none
+        }
         self.scaled_to_zero = rescale.to == 0 && rescale.from > 0 && policy.rests_at_zero();
         let Some(behavior) = &policy.behavior else { return };
         if rescale.to == rescale.from {

@@ -30,6 +30,28 @@ pub(crate) enum Controllers {
     None,
     /// Deployments make ReplicaSets, these make pods (which nothing runs), what is deleted goes with what it owns.
     Workloads,
+    /// HorizontalPodAutoscalers act, once a second; pods are admitted, and nothing makes any.
+    HorizontalPodAutoscaler,
+}
+
+impl Controllers {
+    /// What kube-controller-manager is told beyond how to reach the API; `None` where it is not needed.
+    fn arguments(self) -> Option<Vec<String>> {
+        let arguments: &[&str] = match self {
+            Self::None => return None,
+            Self::Workloads => &[
+                "--controllers=deployment-controller,replicaset-controller,statefulset-controller,serviceaccount-controller,\
+                 garbage-collector-controller,namespace-controller",
+            ],
+            Self::HorizontalPodAutoscaler => &[
+                "--controllers=horizontal-pod-autoscaler-controller,serviceaccount-controller",
+                "--horizontal-pod-autoscaler-sync-period=1s",
+                // Its workers wait for the metrics of one object after the other; with enough of them the period stays what it is.
+                "--concurrent-horizontal-pod-autoscaler-syncs=32",
+            ],
+        };
+        Some(arguments.iter().map(|&argument| argument.to_owned()).collect())
+    }
 }
 
 /// What to start.
@@ -43,7 +65,7 @@ impl Options {
     /// The programs that these options need.
     pub(crate) fn programs(self) -> Vec<Program> {
         let mut programs = Program::API.to_vec();
-        if self.controllers == Controllers::Workloads {
+        if self.controllers != Controllers::None {
             programs.push(Program::KubeControllerManager);
         }
         programs
@@ -102,8 +124,8 @@ impl ControlPlane {
             plane = Self::start_api(assets).await;
         }
         let mut plane = plane?;
-        if options.controllers == Controllers::Workloads {
-            plane.start_controllers(assets)?;
+        if let Some(arguments) = options.controllers.arguments() {
+            plane.start_controllers(assets, arguments)?;
         }
         Ok(plane)
     }
@@ -140,19 +162,16 @@ impl ControlPlane {
         }
     }
 
-    fn start_controllers(&mut self, assets: &Assets) -> Result<(), StartError> {
-        let arguments = [
+    fn start_controllers(&mut self, assets: &Assets, mut arguments: Vec<String>) -> Result<(), StartError> {
+        arguments.extend([
             format!("--kubeconfig={}", self.kubeconfig().display()),
-            "--controllers=deployment-controller,replicaset-controller,statefulset-controller,serviceaccount-controller,\
-             garbage-collector-controller,namespace-controller"
-                .to_owned(),
             "--leader-elect=false".to_owned(),
             "--secure-port=0".to_owned(),
             format!("--service-account-private-key-file={}", self.folder.path().join("certs/apiserver.key").display()),
             "--use-service-account-credentials=false".to_owned(),
             "--kube-api-qps=2000".to_owned(),
             "--kube-api-burst=4000".to_owned(),
-        ];
+        ]);
         let program = path(assets, Program::KubeControllerManager)?;
         self.controllers = Some(Process::start(program, &arguments, &[], self.folder.path())?);
         Ok(())
@@ -161,6 +180,12 @@ impl ControlPlane {
     /// The file that `KUBECONFIG` names; its user is admin.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder.path().join("kubeconfig.yaml")
+    }
+
+    /// The certificate that the server made for itself on loopback, and its key: good for another server of the test.
+    pub(crate) fn serving_certificate(&self) -> (PathBuf, PathBuf) {
+        let certificates = self.folder.path().join("certs");
+        (certificates.join("apiserver.crt"), certificates.join("apiserver.key"))
     }
 
     /// Trusts the certificate that the server made for itself.

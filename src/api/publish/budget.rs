@@ -25,8 +25,8 @@ pub fn recent_rescales(state: &State) -> Vec<RescaleRecord> {
     changes[surplus..].iter().map(|&(at, change)| RescaleRecord { time: micro_time(at), change }).collect()
 }
 
-/// The memory of `policy` that its status tells: the changes of size, and whether a size of zero is the policy's own. Recommendations begin anew with the present size, so that nothing
-/// shrinks before a full window was seen.
+/// The memory of `policy` that its status tells: the changes of size, and whether a size of zero is the policy's own. Recommendations
+/// begin anew with the present size, so that nothing shrinks before a full window was seen.
 #[must_use]
 pub fn restored(policy: &Policy, status: &ScalingPolicyStatus) -> State {
     let mut state = State::default();

@@ -1,0 +1,273 @@
+//! The workloads: made in pairs, followed by a watch that writes down each size, and answered at once as if their pods were there.
+//!
+//! No controller makes pods here. A Deployment's status says what its spec asks for as soon as the watch tells. Where HPA counts ready
+//! pods (a Value target), the workload is a Rack: a custom resource whose selector takes in exactly as many of the ready pods in its
+//! slots as its spec asks for, so that its pods come and go in one instant and never one by one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
+use kube::runtime::watcher;
+use kube::{Api, Client};
+use libtest_mimic::Failed;
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
+
+use crate::Side;
+use crate::behaviors::Behavior;
+use crate::control_plane::ControlPlane;
+
+const NAMESPACE: &str = "default";
+/// How long the external metrics API may take to be served through kube-apiserver on a busy machine.
+const READY_ROUNDS: u32 = 300;
+
+/// What scales.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// Of apps/v1.
+    Deployment,
+    /// With pods in slots.
+    Rack,
+}
+
+impl Kind {
+    const fn api_version(self) -> &'static str {
+        match self {
+            Self::Deployment => "apps/v1",
+            Self::Rack => "test.flyball.dev/v1",
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::Rack => "Rack",
+        }
+    }
+}
+
+/// Makes the cluster serve the external metrics API from `external_port`, and know racks.
+pub(crate) fn prepare(plane: &ControlPlane, external_port: u16) -> Result<(), Failed> {
+    let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "feeds", "namespace": NAMESPACE},
+            "spec": {"type": "ExternalName", "externalName": "localhost"},
+        },
+        {
+            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1beta1.external.metrics.k8s.io"},
+            "spec": {
+                "group": "external.metrics.k8s.io", "version": "v1beta1", "insecureSkipTLSVerify": true,
+                "groupPriorityMinimum": 100, "versionPriority": 100,
+                "service": {"name": "feeds", "namespace": NAMESPACE, "port": external_port},
+            },
+        },
+        rack_definition(),
+    ]});
+    let applied = plane.kubectl_with_input(&["apply", "-f", "-"], &objects.to_string())?;
+    if !applied.status.success() {
+        return Err(format!("cannot prepare: {}", String::from_utf8_lossy(&applied.stderr)).into());
+    }
+    let ready: [&[&str]; 3] = [
+        &["get", "--raw", "/apis/external.metrics.k8s.io/v1beta1"],
+        &["get", "racks.test.flyball.dev"],
+        &["get", "serviceaccount", "default"],
+    ];
+    for command in ready {
+        let mut round = 0;
+        loop {
+            let output = plane.kubectl(command)?;
+            if output.status.success() {
+                break;
+            }
+            round += 1;
+            if round == READY_ROUNDS {
+                let why = String::from_utf8_lossy(&output.stderr).into_owned();
+                return Err(format!("kubectl {}: {why}\n{}", command.join(" "), plane.logs()).into());
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+    Ok(())
+}
+
+fn rack_definition() -> Value {
+    let integer = json!({"type": "integer"});
+    let schema = json!({"type": "object", "properties": {
+        "spec": {"type": "object", "properties": {"replicas": integer}},
+        "status": {"type": "object", "properties": {"replicas": integer, "selector": {"type": "string"}}},
+    }});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "racks.test.flyball.dev"},
+        "spec": {
+            "group": "test.flyball.dev", "scope": "Namespaced", "names": {"kind": "Rack", "plural": "racks"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema},
+                "subresources": {"status": {}, "scale": {
+                    "specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas", "labelSelectorPath": ".status.selector",
+                }},
+            }],
+        },
+    })
+}
+
+/// A size that a workload was given, and when the watch told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) replicas: i64,
+    pub(crate) at: Instant,
+}
+
+/// All workloads of the test.
+#[derive(Clone)]
+pub(crate) struct Twins {
+    client: Client,
+    seen: Arc<Mutex<BTreeMap<String, Vec<Seen>>>>,
+}
+
+impl Twins {
+    /// Follows them from now on.
+    pub(crate) fn start(client: Client) -> Self {
+        let twins = Self { client, seen: Arc::default() };
+        for kind in [Kind::Deployment, Kind::Rack] {
+            let twins = twins.clone();
+            tokio::spawn(async move { twins.follow(kind).await });
+        }
+        twins
+    }
+
+    async fn follow(&self, kind: Kind) {
+        let api = self.api(kind.api_version(), kind.word());
+        let mut events = watcher(api.clone(), watcher::Config::default()).boxed();
+        while let Some(event) = events.next().await {
+            let Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event else { continue };
+            let Some(replicas) = object.data.pointer("/spec/replicas").and_then(Value::as_i64) else { continue };
+            let name = object.metadata.name.unwrap_or_default();
+            self.note(&name, replicas);
+            if object.data.pointer("/status/replicas").and_then(Value::as_i64) != Some(replicas) {
+                let mut status = json!({"status": {"replicas": replicas}});
+                if kind == Kind::Rack {
+                    let slots: Vec<String> = (0..replicas).map(|slot| slot.to_string()).collect();
+                    status["status"]["selector"] = json!(format!("app={name},slot in ({})", slots.join(",")));
+                }
+                let _gone_or_next_time = api.patch_status(&name, &PatchParams::default(), &Patch::Merge(status)).await;
+            }
+        }
+    }
+
+    fn note(&self, name: &str, replicas: i64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let sizes = seen.entry(name.to_owned()).or_default();
+        if sizes.last().is_none_or(|last| last.replicas != replicas) {
+            sizes.push(Seen { replicas, at: Instant::now() });
+        }
+    }
+
+    /// The sizes of `name` so far, each only where it differs from the one before.
+    pub(crate) fn sizes(&self, name: &str) -> Vec<Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
+    }
+
+    /// Gives the workload `name` another size, as a human does.
+    pub(crate) async fn resize(&self, kind: Kind, name: &str, replicas: i64) -> kube::Result<()> {
+        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        self.api(kind.api_version(), kind.word()).patch(name, &PatchParams::default(), &patch).await.map(drop)
+    }
+
+    /// Gives the autoscaler of `side` other bounds.
+    pub(crate) async fn bound(&self, side: Side, name: &str, (min, max): (i64, i64)) -> kube::Result<()> {
+        let patch = Patch::Merge(json!({"spec": {"minReplicas": min, "maxReplicas": max}}));
+        self.autoscalers(side).patch(name, &PatchParams::default(), &patch).await.map(drop)
+    }
+
+    /// Makes the workload `name` with as many ready pods as it can ever have, where somebody counts them.
+    pub(crate) async fn make(&self, behavior: &Behavior, side: Side, name: &str) -> kube::Result<()> {
+        let kind = behavior.kind();
+        if kind == Kind::Rack && side == Side::Hpa {
+            for slot in 0..behavior.max {
+                self.make_pod(name, slot).await?;
+            }
+        }
+        let labels = json!({"app": name});
+        let mut object = json!({
+            "apiVersion": kind.api_version(), "kind": kind.word(), "metadata": {"name": name}, "spec": {"replicas": behavior.start},
+        });
+        if kind == Kind::Deployment {
+            object["spec"]["selector"] = json!({"matchLabels": labels});
+            let containers = json!([{"name": "web", "image": "web"}]);
+            object["spec"]["template"] = json!({"metadata": {"labels": labels}, "spec": {"containers": containers}});
+        }
+        self.create(&self.api(kind.api_version(), kind.word()), object).await
+    }
+
+    /// A pod that no kubelet runs says itself that it is ready.
+    async fn make_pod(&self, app: &str, slot: i64) -> kube::Result<()> {
+        let name = format!("{app}-{slot}");
+        let pods = self.api("v1", "Pod");
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "labels": {"app": app, "slot": slot.to_string()}},
+            "spec": {"nodeName": "none", "automountServiceAccountToken": false, "containers": [{"name": "web", "image": "web"}]},
+        });
+        self.create(&pods, pod).await?;
+        let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+        pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(ready)).await.map(drop)
+    }
+
+    /// Makes the autoscaler of `side` for the workload of the same name: the same spec, but for where the series come from.
+    pub(crate) async fn autoscale(&self, behavior: &Behavior, side: Side, name: &str) -> kube::Result<()> {
+        let (api_version, kind, source) = match side {
+            Side::Hpa => ("autoscaling/v2", "HorizontalPodAutoscaler", "External"),
+            Side::Flyball => ("flyball.dev/v1alpha1", "ScalingPolicy", "Prometheus"),
+        };
+        let metrics: Vec<Value> = behavior
+            .metrics
+            .iter()
+            .enumerate()
+            .map(|(index, target)| {
+                let series = format!("{}_{index}", behavior.series);
+                let target = target.spec();
+                match side {
+                    Side::Hpa => json!({"type": source, "external": {"metric": {"name": series}, "target": target}}),
+                    Side::Flyball => json!({"type": source, "prometheus": {"query": series, "target": target}}),
+                }
+            })
+            .collect();
+        let target = behavior.kind();
+        let mut spec = json!({
+            "scaleTargetRef": {"apiVersion": target.api_version(), "kind": target.word(), "name": name},
+            "minReplicas": behavior.min, "maxReplicas": behavior.max, "metrics": metrics,
+        });
+        if let Some(rules) = &behavior.rules {
+            spec["behavior"] = rules.clone();
+        }
+        if side == Side::Flyball {
+            spec["pollingPeriodSeconds"] = json!(1);
+        }
+        let object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": spec});
+        self.create(&self.autoscalers(side), object).await
+    }
+
+    fn autoscalers(&self, side: Side) -> Api<DynamicObject> {
+        match side {
+            Side::Hpa => self.api("autoscaling/v2", "HorizontalPodAutoscaler"),
+            Side::Flyball => self.api("flyball.dev/v1alpha1", "ScalingPolicy"),
+        }
+    }
+
+    async fn create(&self, api: &Api<DynamicObject>, object: Value) -> kube::Result<()> {
+        let object: DynamicObject = serde_json::from_value(object).map_err(kube::Error::SerdeError)?;
+        api.create(&PostParams::default(), &object).await.map(drop)
+    }
+
+    fn api(&self, api_version: &str, kind: &str) -> Api<DynamicObject> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let mut resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        if kind == "ScalingPolicy" {
+            resource.plural = "scalingpolicies".to_owned();
+        }
+        Api::namespaced_with(self.client.clone(), NAMESPACE, &resource)
+    }
+}
