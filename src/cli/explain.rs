@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::api::status::{LastDecision, ScalingPolicyStatus};
+use crate::cluster::error::with_causes;
 use crate::view::text::{safe, sentence};
 use crate::view::{Style, Subject, waterfall};
 
@@ -121,23 +122,8 @@ fn refusal(error: kube::Error, name: &str, namespace: &str) -> anyhow::Error {
             sentence(&status.message)
         ),
         kube::Error::Api(status) => anyhow!("the API server refused: {}", sentence(&status.message)),
-        other => anyhow!("the API server could not be asked: {}", sentence(&chain(&other))),
+        other => anyhow!("the API server could not be asked: {}", sentence(&with_causes(&other))),
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let next = inner.to_string();
-        if !told.contains(&next) {
-            told.push_str(": ");
-            told.push_str(&next);
-        }
-        cause = inner.source();
-    }
-    told
 }
 
 /// What `object` says. Reads leniently: an operator older or newer than this binary may have written it.

@@ -121,7 +121,7 @@ impl From<kube::Error> for ClusterError {
 }
 
 /// The error and what caused it, in one line: the outermost words alone rarely help ("ServiceError").
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
