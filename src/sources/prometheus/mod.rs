@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-pub use self::decode::{Answer, DecodeError, decode};
+pub use self::decode::{Answer, DecodeError, LabelledAnswer, decode, decode_each, decode_labelled};
 pub use self::read::{Noted, read, read_answer};
 pub use self::transport::{
     HttpTransport, InvalidUrl, QueryForm, RawAnswer, Transport, TransportError, install_tls_provider,
