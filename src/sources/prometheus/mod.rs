@@ -9,6 +9,7 @@ pub mod decode;
 pub mod read;
 mod text;
 pub mod transport;
+pub mod usage;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
