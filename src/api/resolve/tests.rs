@@ -37,6 +37,7 @@ fn defaults_are_those_of_hpa() {
         name: "prometheus-0".into(),
         kind: engine::MetricKind::Prometheus,
         target: Target::AverageValue(Milli::new(100_000)),
+        on_missing: crate::engine::OnMissing::Hold,
     }];
     let policy = Policy {
         min_replicas: 1,
@@ -46,6 +47,7 @@ fn defaults_are_those_of_hpa() {
         downscale_window_seconds: 300,
         mode: Mode::Auto,
         settings: Settings::default(),
+        fallback: None,
     };
     assert_eq!(resolved.policy, policy);
     assert_eq!(resolved.polling_period_seconds, 15);
@@ -210,7 +212,15 @@ fn named(name: &str, selector: &str) -> NamedMetric {
 fn no_metrics_at_all_are_cpu_at_80_percent() {
     let resolved = resolve_spec(&json!({"metrics": []})).unwrap();
     let kind = engine::MetricKind::Resource { resource: "cpu".into(), container: None };
-    assert_eq!(resolved.policy.metrics, [Metric { name: "cpu".into(), kind, target: Target::Utilization(80) }]);
+    assert_eq!(
+        resolved.policy.metrics,
+        [Metric {
+            name: "cpu".into(),
+            kind,
+            target: Target::Utilization(80),
+            on_missing: crate::engine::OnMissing::Hold
+        }]
+    );
     assert_eq!(resolved.requests, [MetricRequest::PodUsage(PodUsage { resource: "cpu".into(), container: None })]);
 }
 
