@@ -43,6 +43,8 @@ pub mod reason {
     pub const PAUSED: &str = "Paused";
     /// `Fallback`: a metric failed so often that the floor holds.
     pub const METRIC_FAILING: &str = "MetricFailing";
+    /// An event: the metrics answered often enough, so that the floor is taken away.
+    pub const METRICS_RECOVERED: &str = "MetricsRecovered";
     /// Ready: some metric has no value, or not all of it; replicas are not lowered.
     pub const METRIC_UNAVAILABLE: &str = "MetricUnavailable";
     /// Ready, Stalled: the workload does not exist.

@@ -48,7 +48,7 @@ pub enum FloorSpec {
     Unknown,
 }
 
-/// What a metric without an answer counts as.
+/// What the metric counts as while it has no whole answer: Hold moves nothing and lowers nothing; Zero takes an answer without series for zero; Ignore leaves the metric out; Fallback holds, with the floor of spec.fallback. Default: Fallback where the policy has one, else Hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnMissingSpec {
     /// Nothing moves on its account, and nothing is lowered.
