@@ -14,7 +14,8 @@ pub fn combine(proposals: &[Proposal], current: i32) -> (Outcome, Option<i32>) {
     let mut first_failing = None;
     let may_ignore = proposals.iter().any(Proposal::is_whole);
     for (index, proposal) in proposals.iter().enumerate() {
-        if !proposal.is_whole() && !(may_ignore && proposal.taken_for == OnMissing::Ignore) {
+        let left_out = may_ignore && proposal.taken_for == OnMissing::Ignore;
+        if !(proposal.is_whole() || left_out) {
             first_failing = first_failing.or(Some(index));
         }
         if let Some(replicas) = proposal.asks()
