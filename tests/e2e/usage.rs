@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::control_plane::{
     Assets, ControlPlane, Controllers, Exporter, Options, Process, Program, Prometheus, Shared, availability, trial,

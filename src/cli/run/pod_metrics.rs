@@ -1,10 +1,12 @@
 //! Arguments of `flyball run` about where usage of pods comes from, and what they make.
 
+use std::fmt::Display;
+
 use clap::{Args, ValueEnum};
 
 use crate::cli::UsageError;
 use crate::sources::prometheus::usage::{self, PodUsages, UsageQuery};
-use crate::sources::prometheus::{HttpTransport, InvalidUrl, Limits};
+use crate::sources::prometheus::{Limits, Transport};
 
 /// Where metrics of type Resource and `ContainerResource` come from.
 #[derive(Debug, Clone, Args)]
@@ -32,10 +34,10 @@ enum PodMetricsFrom {
 
 impl PodMetricsArgs {
     /// What tells usage of pods in `namespace` or in all; `None` for `metrics.k8s.io`. `transport` makes the way to the Prometheus.
-    pub(super) fn usages(
+    pub(super) fn usages<T: Transport, E: Display>(
         self,
         namespace: Option<&str>,
-        transport: impl FnOnce(Limits) -> Result<HttpTransport, InvalidUrl>,
+        transport: impl FnOnce(Limits) -> Result<T, E>,
     ) -> Result<Option<PodUsages>, UsageError> {
         let Self { pod_metrics_from, pod_cpu_query, pod_memory_query } = self;
         let given = [("--pod-cpu-query", &pod_cpu_query), ("--pod-memory-query", &pod_memory_query)];
@@ -66,6 +68,16 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::sources::prometheus::{QueryForm, RawAnswer, TransportError};
+
+    /// Nobody asks here.
+    struct Nowhere;
+
+    impl Transport for Nowhere {
+        async fn post(&self, _: QueryForm) -> Result<RawAnswer, TransportError> {
+            unreachable!("no question was asked")
+        }
+    }
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -79,7 +91,7 @@ mod tests {
             Ok(line) => line.args,
             Err(error) => return error.to_string(),
         };
-        match args.usages(Some("shop"), |limits| HttpTransport::new("http://127.0.0.1:9", limits)) {
+        match args.usages(Some("shop"), |_| Ok::<_, UsageError>(Nowhere)) {
             Ok(usages) => usages.map_or_else(|| "metrics-api".to_owned(), |usages| format!("{usages:?}")),
             Err(error) => error.to_string(),
         }

@@ -38,7 +38,7 @@ impl From<Reading> for Noted {
 #[must_use]
 pub fn read(raw: &RawAnswer, query: &MetricQuery, at: Timestamp, max_series: usize) -> Noted {
     if !(200..300).contains(&raw.status) {
-        return Reading::Missing(failed_status(raw)).into();
+        return Reading::Missing(refusal(raw)).into();
     }
     match decode(&raw.body, max_series) {
         Ok(answer) => Noted { reading: read_answer(&answer, query, at), remarks: remarks(answer) },
@@ -162,8 +162,9 @@ fn sum(points: &[Point], at: Timestamp) -> Option<Sample> {
     })
 }
 
-/// What an answer says whose HTTP status is not a success.
-pub(super) fn failed_status(raw: &RawAnswer) -> Absent {
+/// Why there is nothing in an answer whose HTTP status is not a success.
+#[must_use]
+pub fn refusal(raw: &RawAnswer) -> Absent {
     let status = raw.status;
     let refused = decode_error(&raw.body);
     // Prometheus' own sentence where it sent one.

@@ -20,7 +20,7 @@ use self::index::UsageIndex;
 pub use self::query::{DEFAULT_CPU, DEFAULT_MEMORY, LABELS, UsageQuery};
 use self::reading::Told;
 use super::decode::DecodeError;
-use super::read::{failed_status, why_partial};
+use super::read::{refusal, why_partial};
 use super::{DEFAULT_CONNECT_TIMEOUT, Limits, QueryForm, RawAnswer, Transport, TransportError};
 use crate::api::query::PodUsage;
 use crate::engine::{Absence, Absent, Pod, Reading, Timestamp};
@@ -167,7 +167,7 @@ async fn tell(ask: &Ask, (query, subject): (UsageQuery, Subject), now: Timestamp
         }
     };
     if !(200..300).contains(&raw.status) {
-        let Absent { absence, message } = failed_status(&raw);
+        let Absent { absence, message } = refusal(&raw);
         return Err(subject.absent(absence, &message));
     }
     let is_large = raw.body.len() > LARGE_BODY_BYTES;

@@ -5,6 +5,10 @@ use crate::engine::{Container, Phase, PodResources};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
+fn raw(status: u16, body: impl Into<String>) -> RawAnswer {
+    RawAnswer { status, body: body.into().into() }
+}
+
 /// A Prometheus that takes its time, counts, and answers every question alike.
 #[derive(Clone)]
 struct Canned {
@@ -15,7 +19,7 @@ struct Canned {
 
 impl Canned {
     fn new(body: impl Into<String>) -> Self {
-        let answer = Ok(RawAnswer { status: 200, body: body.into().into() });
+        let answer = Ok(raw(200, body));
         Self { answer: Arc::new(Mutex::new(answer)), takes: Duration::ZERO, asked: Arc::default() }
     }
 
@@ -189,7 +193,7 @@ async fn answers_that_are_not_whole_or_none() {
     ] {
         assert_eq!(told(&body, &cpu(None), &pods).await, want, "{body}");
     }
-    let answered = |status, body: &'static str| Ok(RawAnswer { status, body: body.into() });
+    let answered = |status, body: &str| Ok(raw(status, body));
     let host = || "prometheus:9090".to_owned();
     for (answer, reason, words) in [
         (answered(503, ""), "SourceUnavailable", "asked for the cpu of pods (--pod-cpu-query): The server is not able"),
@@ -224,12 +228,12 @@ async fn all_who_ask_within_a_while_share_one_answer() {
     // Who gives up takes nothing from the others.
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(tokio::time::timeout(Duration::from_secs(1), ask()).await.is_err());
-    canned.then(Ok(RawAnswer { status: 500, body: "".into() }));
+    canned.then(Ok(raw(500, "")));
     assert_eq!(shown(&ask().await.unwrap()), "SourceUnavailable", "a failure is shared as well");
     assert_eq!(shown(&ask().await.unwrap()), "SourceUnavailable");
     assert_eq!(canned.asked(), 2);
     tokio::time::sleep(SHARED_FOR).await;
-    canned.then(Ok(RawAnswer { status: 200, body: body(&[]).into() }));
+    canned.then(Ok(raw(200, body(&[]))));
     assert_eq!(shown(&ask().await.unwrap()), "EmptyResult");
     let memory = PodUsage { resource: "memory".into(), container: None };
     usages.read(&memory, ("shop", &pods), NOW).await;
