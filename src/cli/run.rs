@@ -121,6 +121,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         kubernetes = %config.cluster_url,
         namespace = watch_namespace.as_deref().unwrap_or("*"),
+        pod_metrics = if usages.is_some() { "prometheus" } else { "metrics-api" },
         concurrency,
         "Starting"
     );
