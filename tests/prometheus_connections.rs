@@ -194,6 +194,7 @@ async fn a_proxy_gets_the_request_and_only_where_it_was_given() {
     };
     let error = ask(&strict).await.unwrap_err();
     assert_eq!(error.reason(), "AddressForbidden", "{error}");
+    assert!(error.to_string().contains("of its proxy"), "{error}");
     assert_eq!(proxy.requests().len(), 1);
 }
 
@@ -213,7 +214,7 @@ async fn names_are_checked_by_what_they_resolve_to() {
     assert_eq!(ask(&local(listed)).await.unwrap().status, 200);
     let other = Reach { loopback: true, allowed_hosts: list(&["*.monitoring.svc"]) };
     let error = HttpTransport::new(&local(other), LABEL, Limits::default()).unwrap_err();
-    assert_eq!(error.to_string().contains("localhost is not among the hosts that may be asked"), true, "{error}");
+    assert!(error.to_string().contains("localhost is not among the hosts that may be asked"), "{error}");
 }
 
 fn https(server: &Server, host: &str, tls: Tls) -> Connection {
@@ -242,7 +243,7 @@ async fn servers_are_trusted_by_ca_and_name() {
         for (host, tls, words) in [
             ("localhost", by(&other), "a CA that is not trusted here"),
             ("localhost", Tls::default(), "a CA that is not trusted here"),
-            ("127.0.0.1", by(&ca), "is for"),
+            ("127.0.0.1", by(&ca), "is for localhost, prometheus.example, not for"),
             ("127.0.0.1", by(&ca), "not for 127.0.0.1"),
             ("localhost", Tls { server_name: Some("wrong.example".to_owned()), ..by(&ca) }, "not for wrong.example"),
         ] {
@@ -291,5 +292,5 @@ async fn https_to_a_server_without_it_is_told_so() {
     let ca = Ca::new("ca");
     let tls = Tls { ca_pem: Some(ca.pem.as_str().into()), ..Tls::default() };
     let error = ask(&https(&server, "localhost", tls)).await.unwrap_err();
-    assert!(matches!(error, TransportError::Tls { .. } | TransportError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("perhaps its address is http"), "{error}");
 }

@@ -15,8 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::certificates::Pair;
 
 /// One number, at the epoch.
-pub(crate) const ANSWER: &str =
-    r#"{"status":"success","data":{"resultType":"scalar","result":[1700000000.25,"42"]}}"#;
+pub(crate) const ANSWER: &str = r#"{"status":"success","data":{"resultType":"scalar","result":[1700000000.25,"42"]}}"#;
 
 /// A server that lives as long as this value.
 pub(crate) struct Server {
@@ -102,7 +101,9 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> String {
         let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
             body.len() >= header(head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0)
         });
-        if count == 0 || whole {
+        // No HTTP begins so: it is TLS, and a server without it says at once that this is a bad request.
+        let garbage = request.first().is_some_and(|byte| !byte.is_ascii_uppercase());
+        if count == 0 || whole || garbage {
             return text.into_owned();
         }
     }

@@ -214,3 +214,76 @@ fn errors_have_reasons_and_sentences() {
         assert!(error.to_string().ends_with('.') && error.to_string().lines().count() == 1, "{error}");
     }
 }
+
+#[derive(Clone)]
+struct At(Timestamp);
+
+impl crate::clock::Clock for At {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// What is signed is what is sent, byte by byte: the receiver comes to the same signature.
+#[tokio::test]
+async fn the_signature_fits_what_arrives() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/workspaces/ws-1", listener.local_addr().unwrap());
+    let identity = Identity::SigV4 {
+        region: "eu-central-1".to_owned(),
+        service: "aps".to_owned(),
+        access_key_id: Secret::new("AKIDEXAMPLE"),
+        secret_access_key: Secret::new("hunter2"),
+        session_token: Some(Secret::new("session")),
+    };
+    let parameters = vec![("dedup".to_owned(), "ü &=+*~".to_owned())];
+    let connection = Connection { identity, parameters, ..Connection::of_flag(&address).unwrap() };
+    let clock = At(Timestamp::from_millis(1_440_938_160_000));
+    let transport = HttpTransport::new(&connection, "test", Limits::default()).unwrap().with_clock(clock.clone());
+    let form = QueryForm { promql: "sum(m{a=\"ü &=+*~'()\"})".into(), time: clock.0, timeout: Duration::from_secs(1) };
+    let server = async {
+        let mut requests = Vec::new();
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 16 * 1024];
+            let mut length = 0;
+            loop {
+                length += stream.read(&mut request[length..]).await.unwrap();
+                let text = String::from_utf8_lossy(&request[..length]).into_owned();
+                let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                let announced = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                if body.len() >= announced.map_or(0, |length| length.parse().unwrap()) {
+                    requests.push((head.to_owned(), body.to_owned()));
+                    break;
+                }
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+        }
+        requests
+    };
+    let asking = async {
+        transport.post(form).await.unwrap();
+        transport.build_info().await.unwrap();
+    };
+    let (requests, ()) = tokio::join!(server, asking);
+    let signer = sigv4::Signer {
+        region: "eu-central-1".to_owned(),
+        service: "aps".to_owned(),
+        access_key_id: Secret::new("AKIDEXAMPLE"),
+        secret_access_key: Secret::new("hunter2"),
+        session_token: Some(Secret::new("session")),
+    };
+    for ((head, body), method) in requests.iter().zip(["POST", "GET"]) {
+        let value = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let path = head.split(' ').nth(1).unwrap();
+        let url = Url::parse(&format!("http://{}{path}", value("host").unwrap())).unwrap();
+        let signed = sigv4::Signed { method, url: &url, headers: &[], body: body.as_bytes() };
+        let want = signer.sign(signed, clock.0).unwrap();
+        assert_eq!(want.len(), 3);
+        for (name, want) in want {
+            assert_eq!(value(name.as_str()), Some(want.to_str().unwrap()), "{name} of {method}");
+        }
+        assert!(!head.contains("hunter2"), "{head}");
+    }
+}
