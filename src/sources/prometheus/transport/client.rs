@@ -232,8 +232,8 @@ impl HttpTransport {
         }
         match cause(error) {
             Cause::Refused(why) => {
-                let through = if self.proxied { "of its proxy, " } else { "" };
-                TransportError::Forbidden { host, cause: format!("{through}{why}") }
+                let host = if self.proxied { format!("the proxy of {host}") } else { host };
+                TransportError::Forbidden { host, cause: why.to_string() }
             }
             Cause::Tls(error) => {
                 let (cause, ours) = explain(&error);
