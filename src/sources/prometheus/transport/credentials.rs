@@ -127,7 +127,7 @@ impl TokenFile {
                 match self.read().await {
                     Ok(token) => kept.token = token,
                     Err(error) => {
-                        tracing::warn!(path = %self.path.display(), error, "the token file cannot be read again")
+                        tracing::warn!(path = %self.path.display(), error, "the token file cannot be read again");
                     }
                 }
                 kept.read_at = Instant::now();
