@@ -80,13 +80,15 @@ impl Recollection {
     }
 
     /// Whether a restart now, which finds this, would remember what `state` does: nothing that lets the size go earlier, and nothing
-    /// that holds it more than a grain longer. Where not, it is time to tell anew.
+    /// that holds it more than a grain longer; or there is nothing better to tell. Where not, it is time to tell anew.
     #[must_use]
     pub fn suffices(&self, state: &State, standing: Standing<'_>) -> bool {
         let grain_millis = grain_millis(standing.policy);
         Self::whole(state, standing).map_or(self.is_empty(), |whole| {
             // With a grain of patience only, so that it is told anew in good time before a restart would lose its own.
             self.recalled(standing, Some(grain_millis)).stands_for(&whole, grain_millis)
+                // Such as of a window of growing in which nobody asked for anything, for want of data.
+                || *self == Self::of(state, standing)
         })
     }
 
@@ -137,16 +139,18 @@ impl Recollection {
 
     /// Whether remembering this in place of `memory` holds the size at least as high, and higher for `grain_millis` at most.
     fn stands_for(&self, memory: &Self, grain_millis: i64) -> bool {
-        let highs_hold = memory.highest.iter().all(|lost| {
-            self.highest.iter().any(|told| told.replicas >= lost.replicas && told.at >= lost.at)
-        });
+        let highs_hold = memory
+            .highest
+            .iter()
+            .all(|lost| self.highest.iter().any(|told| told.replicas >= lost.replicas && told.at >= lost.at));
         let highs_let_go = self.highest.iter().all(|told| {
             let is_near = |lost: &Recommendation| told.at.millis_since(lost.at) <= grain_millis;
             memory.highest.iter().any(|lost| lost.replicas >= told.replicas && is_near(lost))
         });
-        let lows_let_go = self.lowest.iter().all(|told| {
-            memory.lowest.iter().any(|lost| lost.replicas <= told.replicas && lost.at >= told.at)
-        });
+        let lows_let_go = self
+            .lowest
+            .iter()
+            .all(|told| memory.lowest.iter().any(|lost| lost.replicas <= told.replicas && lost.at >= told.at));
         let lows_hold = memory.lowest.iter().all(|lost| {
             let is_near = |told: &Recommendation| lost.at.millis_since(told.at) <= grain_millis;
             self.lowest.iter().any(|told| told.replicas <= lost.replicas && is_near(told))

@@ -106,7 +106,8 @@ pub fn stabilize(policy: &Policy, state: &State, wish: Wish) -> (Stabilization, 
     let edge_millis = i64::from(policy.behavior.is_none());
     let recalled = &state.recalled;
     let lows = recalled.lowest.iter().copied().filter(|low| age_millis(low) < up_millis);
-    let highs = recalled.highest.iter().copied().filter(|high| age_millis(high) < down_millis + edge_millis).chain(blind);
+    let highs =
+        recalled.highest.iter().copied().filter(|high| age_millis(high) < down_millis + edge_millis).chain(blind);
     if let Some(low) = lows.clone().map(|low| low.replicas).min() {
         stabilized.replicas = stabilized.replicas.min(low.max(wish.current));
     }
@@ -180,7 +181,8 @@ mod tests {
             ("up at once", 4, 6, 6, None),
         ];
         for (name, current, proposal, replicas, until) in table {
-            let (stabilization, _) = stabilize(&policy(1, 100), &remembering(&[(5, 10)], None), wish(current, proposal));
+            let (stabilization, _) =
+                stabilize(&policy(1, 100), &remembering(&[(5, 10)], None), wish(current, proposal));
             assert_eq!(stabilization.replicas, replicas, "{name}");
             assert_eq!(stabilization.held.and_then(|held| held.until), until, "{name}");
         }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use flyball::engine::{
     Absence, Absent, Action, Behavior, Decision, Metric, MetricKind, Milli, Mode, Observation, Policy, RateKind,
-    RatePolicy, Reading, Recollection, Recommendation, Replicas, Rescale, Rules, Sample, ScaleEvent, Select, Settings, State, Target,
-    Timestamp,
+    RatePolicy, Reading, Recollection, Recommendation, Replicas, Rescale, Rules, Sample, ScaleEvent, Select, Settings,
+    State, Target, Timestamp,
 };
 use proptest::option;
 use proptest::prelude::*;
