@@ -21,10 +21,10 @@ const SHORTEST_GRAIN_MILLIS: i64 = 30_000;
 /// anew with it remembers the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recollection {
-    /// For the window of shrinking, oldest first: each higher than all that came after it. The last is as old as the last look. Sizes
+    /// For the window of shrinking, oldest first, one an instant: each higher than all that came after it. The last is as old as the last look. Sizes
     /// that were held for want of data are among them.
     pub highest: Vec<Recommendation>,
-    /// For the window of growing, oldest first: each lower than all that came after it.
+    /// For the window of growing, oldest first, one an instant: each lower than all that came after it.
     pub lowest: Vec<Recommendation>,
 }
 
@@ -220,7 +220,10 @@ fn steps<'a>(
         // Lies in the future only after a clock went backwards.
         .map(|entry| Recommendation { replicas: entry.replicas.min(max).max(min), at: entry.at.min(now) })
         .collect();
-    young.sort_by_key(|entry| entry.at);
+    // Of one instant, the one that goes beyond the others comes last, and stands for all.
+    young.sort_by(|a, b| {
+        a.at.cmp(&b.at).then_with(|| beyond(a.replicas, b.replicas).cmp(&beyond(b.replicas, a.replicas)))
+    });
     let mut steps: Vec<Recommendation> = Vec::new();
     for entry in young {
         while steps.last().is_some_and(|older| !beyond(older.replicas, entry.replicas)) {

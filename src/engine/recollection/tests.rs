@@ -198,8 +198,8 @@ fn what_is_too_much_is_put_together_on_the_safe_side() {
 }
 
 #[test]
-fn instants_yet_to_come_count_as_now() {
+fn instants_yet_to_come_count_as_now_and_one_stands_for_all_of_its_instant() {
     let policy = windows(60);
     let told = Recollection::of(&state(&[(10, 500), (4, 0)]), standing(&policy, 8, 0));
-    assert_eq!(told.highest, [entry(10, 0)]);
+    assert_eq!((told.highest, told.lowest), (entries(&[(10, 0)]), entries(&[(4, 0)])));
 }
