@@ -115,7 +115,7 @@ impl Life {
 
 /// The policy whose windows hold so much longer, and let go so much earlier when growing.
 fn slower(policy: &Policy, (down_millis, up_millis): (i64, i64)) -> Policy {
-    let seconds = |millis: i64| i32::try_from(millis / 1000 + 1).unwrap();
+    let seconds = |millis: i64| i32::try_from(millis / 1000 + 1).unwrap_or(i32::MAX / 2);
     let mut slower = policy.clone();
     slower.downscale_window_seconds += seconds(down_millis);
     if let Some(behavior) = &mut slower.behavior {
