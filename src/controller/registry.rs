@@ -13,6 +13,7 @@ use crate::api::spec::{DEFAULT_POLLING_PERIOD_SECONDS, PAUSED_ANNOTATION, PAUSED
 use crate::api::{self, InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus};
 use crate::cluster::SeenScale;
 use crate::cluster::rivals::WorkloadKey;
+use crate::engine::recollection::patience_millis;
 use crate::engine::{Mode, Policy, Rescale, Standing, State, Timestamp};
 use crate::telemetry::PolicyKey;
 
@@ -75,14 +76,15 @@ impl Memory {
         }
     }
 
-    /// Takes in, at the first size that is seen, what the status tells of the recommendations before this process.
+    /// Takes in, at the first size that is seen, what the status tells of the recommendations before this process; later, that nobody
+    /// looked for a while.
     pub fn recall(&mut self, subject: &Subject, resolved: &Resolved, (current, now): (i32, Timestamp)) {
+        let (policy, period_seconds) = (&resolved.policy, resolved.polling_period_seconds);
+        let standing = Standing { policy, current, now };
         if std::mem::replace(&mut self.recalled, true) {
-            return;
-        }
-        if let Some(status) = &self.status {
-            let standing = Standing { policy: &resolved.policy, current, now };
-            let rhythm = (standing, subject.generation, resolved.polling_period_seconds);
+            self.state.notice_absence(standing, patience_millis(policy, period_seconds));
+        } else if let Some(status) = &self.status {
+            let rhythm = (standing, subject.generation, period_seconds);
             publish::recall(&mut self.state, status, rhythm);
         }
     }

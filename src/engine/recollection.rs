@@ -189,6 +189,18 @@ impl State {
             self.recalled = told.recalled(standing, patience_millis);
         }
     }
+
+    /// Takes note of a time in which nobody looked: somebody else drove the workload, its size could not be read, or passes ended
+    /// early. Where the last look is more than `patience_millis` ago, the present size is held for a full window, as after a time
+    /// without data.
+    pub fn notice_absence(&mut self, standing: Standing<'_>, patience_millis: i64) {
+        let Some(stored) = &self.recommendations else { return };
+        let looks = stored.iter().chain(&self.blind).chain(&self.recalled.highest).map(|entry| entry.at);
+        let is_near = |at: Timestamp| (0..=patience_millis).contains(&standing.now.millis_since(at));
+        if !looks.max().is_some_and(is_near) {
+            self.blind = Some(Recommendation { replicas: standing.current, at: standing.now });
+        }
+    }
 }
 
 impl Reach {

@@ -173,6 +173,28 @@ async fn an_outage_of_the_metric_is_remembered_through_a_restart() {
     assert_eq!(scene.replicas("web"), 1);
 }
 
+/// Somebody else drove the workload for a while, so nobody asked the metrics.
+#[tokio::test(start_paused = true)]
+async fn after_a_time_without_decisions_a_full_window_is_seen_before_anything_shrinks() {
+    let scene = Scene::new().await;
+    scene.add("web", 6);
+    scene.pass(4 * PERIOD).await;
+    let autoscaler = json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web", "namespace": NAMESPACE},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 9},
+    });
+    scene.kubernetes.create(autoscaler.clone()).unwrap();
+    scene.pass(20 * 60).await;
+    scene.expect("web", ("Stalled", "True", "ConflictingAutoscaler"));
+    scene.set("web", 100.0);
+    scene.kubernetes.delete(&autoscaler).unwrap();
+    scene.pass(290).await;
+    assert_eq!(scene.replicas("web"), 6, "nobody knows what was needed in the meantime");
+    scene.pass(10 + GRAIN).await;
+    assert_eq!(scene.replicas("web"), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pause_forgets_and_says_so() {
     let mut scene = after_a_peak().await;

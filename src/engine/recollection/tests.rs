@@ -182,6 +182,26 @@ fn what_a_restart_makes_of_it() {
 }
 
 #[test]
+fn a_time_in_which_nobody_looked_counts_as_one_without_data() {
+    let blind = Some(entry(8, 200));
+    let remembered = State { recalled: told(&[(10, 150)], &[]), ..state(&[(10, 0), (4, 100)]) };
+    let table = [
+        ("never seen", State::default(), None),
+        ("a while ago", state(&[(10, 0), (4, 125)]), None),
+        ("too long ago", state(&[(10, 0), (4, 124)]), blind),
+        ("no data, a while ago", State { blind: Some(entry(9, 130)), ..state(&[(4, 0)]) }, Some(entry(9, 130))),
+        ("known from the life before", remembered, None),
+        ("yet to come", state(&[(4, 201)]), blind),
+        ("nothing remembered", state(&[]), blind),
+    ];
+    for (name, mut state, expected) in table {
+        let policy = windows(60);
+        state.notice_absence(standing(&policy, 8, 200), 75_000);
+        assert_eq!(state.blind, expected, "{name}");
+    }
+}
+
+#[test]
 fn what_is_too_much_is_put_together_on_the_safe_side() {
     let policy = Policy { max_replicas: 500, ..windows(300) };
     // Falling by one every 5 s, then growing by one every 5 s.
