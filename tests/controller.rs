@@ -13,6 +13,8 @@ mod isolation;
 mod life;
 #[path = "controller/memory.rs"]
 mod memory;
+#[path = "controller/missing.rs"]
+mod missing;
 #[path = "controller/modes.rs"]
 mod modes;
 #[path = "controller/pods.rs"]

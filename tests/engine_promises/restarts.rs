@@ -2,8 +2,8 @@
 
 use flyball::engine::recollection::{MAX_RECOLLECTED, grain_millis, patience_millis};
 use flyball::engine::{
-    Behavior, Metric, MetricKind, Milli, Mode, Observation, Policy, Reading, Recollection, Rescale, Rules, Sample,
-    Settings, Standing, State, Target, decide,
+    Behavior, Metric, MetricKind, Milli, Mode, Observation, OnMissing, Policy, Reading, Recollection, Rescale, Rules,
+    Sample, Settings, Standing, State, Target, decide,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -40,11 +40,13 @@ fn policy() -> impl Strategy<Value = Policy> {
             name: "load".into(),
             kind: MetricKind::Prometheus,
             target: Target::AverageValue(Milli::new(1000)),
+            on_missing: OnMissing::Hold,
         }],
         behavior,
         downscale_window_seconds,
         mode: Mode::Auto,
         settings: Settings::default(),
+        fallback: None,
     })
 }
 

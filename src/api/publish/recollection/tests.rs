@@ -22,6 +22,7 @@ fn policy() -> Policy {
         downscale_window_seconds: 300,
         mode: Mode::Auto,
         settings: Settings::default(),
+        fallback: None,
     }
 }
 
