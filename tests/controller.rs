@@ -19,6 +19,8 @@ mod pods;
 mod rivals;
 #[path = "controller/scene.rs"]
 mod scene;
+#[path = "controller/selectors.rs"]
+mod selectors;
 #[path = "controller/wire.rs"]
 mod wire;
 #[path = "controller/writes.rs"]

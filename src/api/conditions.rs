@@ -19,6 +19,8 @@ pub const SCALING_ACTIVE: &str = "ScalingActive";
 pub const SCALING_LIMITED: &str = "ScalingLimited";
 /// True: the policy itself set the workload to zero, and may take that back. Absent where policies may not (HPA).
 pub const SCALED_TO_ZERO: &str = "ScaledToZero";
+/// True: pods of the workload are measured for another workload as well. A warning, absent otherwise: scaling goes on.
+pub const AMBIGUOUS_SELECTOR: &str = "AmbiguousSelector";
 /// True: the policy is paused. Absent otherwise.
 pub const PAUSED: &str = "Paused";
 /// True: the policy only says what it would do. Absent otherwise.
@@ -26,8 +28,17 @@ pub const DRY_RUN: &str = "DryRun";
 
 /// Every type, in the order of the list. `Reconciling` (kstatus) is not among them: a new generation is decided on at once, and until
 /// then `observedGeneration` says that it was not.
-pub const ORDER: [&str; 8] =
-    [READY, STALLED, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED, SCALED_TO_ZERO, PAUSED, DRY_RUN];
+pub const ORDER: [&str; 9] = [
+    READY,
+    STALLED,
+    ABLE_TO_SCALE,
+    SCALING_ACTIVE,
+    SCALING_LIMITED,
+    SCALED_TO_ZERO,
+    AMBIGUOUS_SELECTOR,
+    PAUSED,
+    DRY_RUN,
+];
 /// The types that are always there, `Unknown` while nothing is known.
 const ALWAYS: [&str; 4] = [READY, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED];
 
@@ -79,6 +90,10 @@ pub mod reason {
     pub const INVALID_METRIC_SOURCE_TYPE: &str = "InvalidMetricSourceType";
     /// `ScalingActive` (HPA): the workload tells no selector, or none that can be read.
     pub const INVALID_SELECTOR: &str = "InvalidSelector";
+    /// Of an event only (HPA): the workload tells no selector at all.
+    pub const SELECTOR_REQUIRED: &str = "SelectorRequired";
+    /// `AmbiguousSelector` (HPA's word): policies of several workloads measure the same pods.
+    pub const AMBIGUOUS_SELECTOR: &str = "AmbiguousSelector";
     /// `ScaledToZero` (HPA).
     pub const SCALED_TO_ZERO: &str = "ScaledToZero";
     /// `ScaledToZero` (HPA).

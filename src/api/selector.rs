@@ -85,6 +85,14 @@ impl LabelTest {
         Ok(Self(requirements))
     }
 
+    /// The labels that have to be there with one of some values, as key and values, in the order of the text.
+    pub fn required(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().filter_map(|(key, test)| match test {
+            Test::In(values) => Some((key.as_str(), values.as_slice())),
+            Test::NotIn(_) | Test::Exists | Test::Absent => None,
+        })
+    }
+
     /// Whether labels, looked up by `label`, pass. As in Kubernetes, an absent label passes `!=` and `notin`.
     pub fn passes<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.0.iter().all(|(key, test)| {

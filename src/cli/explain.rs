@@ -203,7 +203,7 @@ fn undecided(conditions: &[Condition]) -> String {
 fn good(condition: &Condition) -> bool {
     match condition.type_.as_str() {
         "Ready" | "AbleToScale" | "ScalingActive" => condition.status == "True",
-        "ScalingLimited" | "Stalled" | "Paused" | "DryRun" => condition.status == "False",
+        "ScalingLimited" | "Stalled" | "Paused" | "DryRun" | "AmbiguousSelector" => condition.status == "False",
         _ => true,
     }
 }

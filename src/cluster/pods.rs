@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{ClusterError, REQUEST_DEADLINE};
-use crate::api::selector::{InvalidSelector, LabelTest};
+use crate::api::selector::LabelTest;
 use crate::engine::{Absence, Absent, Pod, PodResources};
 use thin::ThinPod;
 
@@ -24,7 +24,17 @@ const BELIEVED_FOR: Duration = Duration::from_secs(60);
 const FIRST_SWEEP: usize = 1_024;
 
 /// Labels of a pod, sorted by key.
-type Labels = Vec<(Box<str>, Box<str>)>;
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels(Vec<(Box<str>, Box<str>)>);
+
+/// Pods that a selector selects.
+#[derive(Debug, Clone)]
+pub struct Selected {
+    /// The pods, sorted by name.
+    pub pods: Arc<[Pod]>,
+    /// Their labels. Neighbours that share theirs, as pods of one template do, stand here once.
+    pub labels: Vec<Arc<Labels>>,
+}
 
 /// All pods that may be seen.
 pub struct Pods {
@@ -72,18 +82,16 @@ impl Pods {
         Self { client, namespace, watched: OnceLock::new() }
     }
 
-    /// The pods of `namespace` that `selector` selects, sorted by name. The first call starts the watch, and waits for its first list.
+    /// The pods of `namespace` that pass `test`. The first call starts the watch, and waits for its first list.
     ///
     /// # Errors
-    /// Why the pods are not known: no readable selector, no whole list yet, or a watch that has failed for a minute. Never an empty list
-    /// instead.
-    pub async fn of(&self, namespace: &str, selector: Option<&str>) -> Result<Arc<[Pod]>, Absent> {
-        let test = LabelTest::parse(selector.unwrap_or_default()).map_err(|error| unselected(&error))?;
+    /// Why the pods are not known: no whole list yet, or a watch that has failed for a minute. Never an empty list instead.
+    pub async fn of(&self, namespace: &str, test: &LabelTest) -> Result<Selected, Absent> {
         let watched = self.watched.get_or_init(|| self.start());
         let mut settled = watched.settled.clone();
         let _either_way = tokio::time::timeout(REQUEST_DEADLINE, settled.wait_for(|settled| *settled)).await;
         let index = watched.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.select(namespace, &test)
+        index.select(namespace, test)
     }
 
     fn start(&self) -> Watched {
@@ -97,10 +105,6 @@ impl Pods {
         tokio::spawn(follow(api, Arc::downgrade(&index), settling));
         Watched { index, settled }
     }
-}
-
-fn unselected(error: &InvalidSelector) -> Absent {
-    Absent { absence: Absence::InvalidSelector, message: error.to_string().into() }
 }
 
 async fn follow(api: Api<ThinPod>, index: Weak<Mutex<Index>>, settling: watch::Sender<bool>) {
@@ -140,7 +144,7 @@ fn complaint(error: watcher::Error) -> String {
 }
 
 impl Index {
-    fn select(&self, namespace: &str, test: &LabelTest) -> Result<Arc<[Pod]>, Absent> {
+    fn select(&self, namespace: &str, test: &LabelTest) -> Result<Selected, Absent> {
         let lost = self.failing.as_ref().filter(|(since, _)| !self.synced || since.elapsed() > BELIEVED_FOR);
         if let Some((_, complaint)) = lost {
             let message = format!("pods cannot be watched: {complaint}");
@@ -151,7 +155,14 @@ impl Index {
             return Err(Absent { absence: Absence::Unavailable, message: message.into() });
         }
         let pods = self.by_namespace.get(namespace).into_iter().flat_map(BTreeMap::values);
-        Ok(pods.filter(|entry| test.passes(|key| label(&entry.labels, key))).map(|entry| entry.pod.clone()).collect())
+        let mut labels: Vec<Arc<Labels>> = Vec::new();
+        let selected = pods.filter(|entry| test.passes(|key| entry.labels.get(key))).map(|entry| {
+            if labels.last().is_none_or(|last| !Arc::ptr_eq(last, &entry.labels)) {
+                labels.push(entry.labels.clone());
+            }
+            entry.pod.clone()
+        });
+        Ok(Selected { pods: selected.collect(), labels })
     }
 
     fn apply(&mut self, event: watcher::Event<ThinPod>) {
@@ -209,9 +220,24 @@ impl Templates {
     }
 }
 
-fn label<'a>(labels: &'a Labels, key: &str) -> Option<&'a str> {
-    let index = labels.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
-    labels.get(index).map(|(_, value)| &**value)
+impl Labels {
+    /// The value of the label `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let index = self.0.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
+        self.0.get(index).map(|(_, value)| &**value)
+    }
+
+    /// Keys and values, sorted by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+}
+
+impl From<BTreeMap<String, String>> for Labels {
+    fn from(labels: BTreeMap<String, String>) -> Self {
+        Self(labels.into_iter().map(|(key, value)| (key.into_boxed_str(), value.into_boxed_str())).collect())
+    }
 }
 
 #[cfg(test)]

@@ -239,6 +239,12 @@ impl Subject {
         })
     }
 
+    /// Some metric of this policy has a value per pod. Nothing is watched, and nothing can overlap, for policies that need no pods.
+    #[must_use]
+    pub fn needs_pods(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.metrics.iter().any(|metric| metric.kind.is_per_pod()))
+    }
+
     /// Claims the workload that this policy would write to. One that only watches, or is invalid, claims none.
     pub fn claim(&self, claims: &Claims) {
         match self.resolved.as_ref().ok().filter(|_| self.writes()) {

@@ -10,7 +10,7 @@ use kube::Resource;
 use super::Context;
 use super::act::{Acted, Write};
 use super::registry::{Memory, Subject};
-use crate::api::conditions::{reason, time};
+use crate::api::conditions::{ABLE_TO_SCALE, AMBIGUOUS_SELECTOR, SCALING_ACTIVE, reason, time};
 use crate::api::publish::{self, Situation, WriteResult};
 use crate::api::{InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus, TargetRef};
 use crate::clock::Clock;
@@ -55,7 +55,7 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
     // A change of size whose answer was lost, or whose status was not written, is told late rather than never.
     status.last_scale_time = memory.last_scale.map(time);
     status.recent_rescales = publish::recent_rescales(&memory.state);
-    tell_conditions(context, subject, memory.status.as_deref(), &status);
+    tell_conditions(context, (subject, &finding), memory.status.as_deref(), &status);
     let status = Arc::new(status);
     if !subject.is_superseded() {
         context.metrics.policies.publish_status(&subject.key, status.clone());
@@ -95,6 +95,7 @@ fn situation<'a>(finding: &'a Finding<'_>) -> Situation<'a> {
         Finding::Decided(resolved, acted) => Situation::Decided {
             policy: &resolved.policy,
             trace: &acted.decision.trace,
+            overlap: &acted.overlap,
             write: match &acted.write {
                 Write::NotNeeded => WriteResult::NotNeeded,
                 Write::Done(_) => WriteResult::Written,
@@ -134,7 +135,7 @@ async fn publish_status<M: MetricSource, C: Clock>(
 /// Warning events for conditions that turned bad, or bad for another reason, since what was last published.
 fn tell_conditions<M: MetricSource, C: Clock>(
     context: &Context<M, C>,
-    subject: &Subject,
+    (subject, finding): (&Subject, &Finding<'_>),
     before: Option<&ScalingPolicyStatus>,
     after: &ScalingPolicyStatus,
 ) {
@@ -146,7 +147,7 @@ fn tell_conditions<M: MetricSource, C: Clock>(
         tracing::warn!(policy = %subject.key, condition = condition.type_, reason = condition.reason, "{}", condition.message);
         context.events.tell(Notice {
             regarding: policy_reference(subject),
-            reason: condition.reason.clone(),
+            reason: event_reason(condition, finding).to_owned(),
             note: condition.message.clone(),
             warning: true,
         });
@@ -155,9 +156,24 @@ fn tell_conditions<M: MetricSource, C: Clock>(
 
 /// Conditions whose turning bad is worth an event. Ready and Stalled repeat what these say; pausing and switching off are no faults.
 fn is_bad(condition: &Condition) -> bool {
-    matches!(condition.type_.as_str(), "AbleToScale" | "ScalingActive")
-        && condition.status == "False"
-        && !["ScalingDisabled", "Paused"].contains(&condition.reason.as_str())
+    match condition.type_.as_str() {
+        ABLE_TO_SCALE | SCALING_ACTIVE => {
+            condition.status == "False" && ![reason::SCALING_DISABLED, reason::PAUSED].contains(&&*condition.reason)
+        }
+        AMBIGUOUS_SELECTOR => condition.status == "True",
+        _ => false,
+    }
+}
+
+/// An event carries the condition's word, but for one that HPA has a word of its own for.
+fn event_reason<'a>(condition: &'a Condition, finding: &Finding<'_>) -> &'a str {
+    let selects_nothing = |seen: &SeenScale| seen.selector.as_deref().is_none_or(|text| text.trim().is_empty());
+    match finding {
+        Finding::Decided(_, acted) if condition.reason == reason::INVALID_SELECTOR && selects_nothing(&acted.seen) => {
+            reason::SELECTOR_REQUIRED
+        }
+        _ => &condition.reason,
+    }
 }
 
 fn tell_rescale<M: MetricSource, C: Clock>(

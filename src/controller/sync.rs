@@ -75,12 +75,12 @@ async fn pass<M: MetricSource, C: Clock>(
     seen: SeenScale,
 ) -> bool {
     memory.confirm(&resolved.policy, &seen);
-    let observation = observe::observe(context, (&subject.key.namespace, resolved), (&memory.state, &seen)).await;
+    let observed = observe::observe(context, (subject, resolved), (&memory.state, &seen)).await;
     if subject.is_superseded() {
         // Somebody paused, edited or deleted the policy while the metrics were asked: what it says now counts, and its own pass follows.
         return false;
     }
-    let acted = act::decide_and_act(context, (subject, resolved), memory, (seen, observation)).await;
+    let acted = act::decide_and_act(context, (subject, resolved), memory, (seen, observed)).await;
     match &acted.write {
         Write::Done(rescale) => memory.record(&resolved.policy, *rescale),
         Write::Failed { rescale, error, .. } if error.outcome_unknown() => {

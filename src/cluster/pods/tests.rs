@@ -31,14 +31,14 @@ fn running() -> Value {
 }
 
 fn select(index: &Index, selector: &str) -> Vec<String> {
-    let pods = index.select("shop", &LabelTest::parse(selector).unwrap()).unwrap();
+    let pods = index.select("shop", &LabelTest::parse(selector).unwrap()).unwrap().pods;
     pods.iter().map(|pod| pod.name.to_string()).collect()
 }
 
 #[test]
 fn a_pod_is_reduced_to_what_counts() {
     let (namespace, labels, pod) = thin("web-1", "a", &running()).into_parts().unwrap();
-    assert_eq!((namespace.as_str(), label(&labels, "tier"), label(&labels, "x")), ("shop", Some("front"), None));
+    assert_eq!((namespace.as_str(), labels.get("tier"), labels.get("x")), ("shop", Some("front"), None));
     assert_eq!((&*pod.name, pod.phase, pod.deleting), ("web-1", Phase::Running, false));
     let started = Timestamp::from_millis(1_767_225_600_000);
     assert_eq!(pod.started, Some(started));
@@ -73,7 +73,8 @@ fn pods_come_go_and_share_their_template() {
         index.apply(watcher::Event::Apply(thin(name, owner, &running())));
     }
     assert_eq!(select(&index, "app in (web)"), ["a", "b", "c"]);
-    let pods = index.select("shop", &LabelTest::parse("app").unwrap()).unwrap();
+    let Selected { pods, labels } = index.select("shop", &LabelTest::parse("app").unwrap()).unwrap();
+    assert_eq!(labels.len(), 2, "once for each template");
     assert!(Arc::ptr_eq(&pods[0].resources, &pods[1].resources));
     assert!(!Arc::ptr_eq(&pods[0].resources, &pods[2].resources));
     index.apply(watcher::Event::Delete(thin("b", "one", &running())));

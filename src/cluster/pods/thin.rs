@@ -72,7 +72,7 @@ impl ThinPod {
     pub(super) fn into_parts(self) -> Option<(String, Labels, Pod)> {
         let resources = self.resources();
         let Self { metadata, status, .. } = self;
-        let labels = metadata.labels.unwrap_or_default().into_iter();
+        let labels = metadata.labels.unwrap_or_default().into();
         let pod = Pod {
             name: metadata.name?.into(),
             phase: phase(status.phase.as_deref()),
@@ -81,7 +81,6 @@ impl ThinPod {
             started: status.start_time.as_ref().map(timestamp),
             resources: Arc::new(resources),
         };
-        let labels = labels.map(|(key, value)| (key.into_boxed_str(), value.into_boxed_str())).collect();
         Some((metadata.namespace?, labels, pod))
     }
 
