@@ -24,7 +24,7 @@ pub(super) async fn sync<M: MetricSource, C: Clock>(
             report::report(&context, &subject, &mut memory, Finding::Invalid(invalid)).await;
             true
         }
-        Ok(resolved) if let Some(message) = rival(&context, &subject, resolved) => {
+        Ok(resolved) if let Some(message) = rival(&context, &subject, resolved).await => {
             report::report(&context, &subject, &mut memory, Finding::Rivaled { message }).await;
             // Looking again costs nothing, so the way is free one period after the rival is gone.
             false
@@ -48,13 +48,13 @@ pub(super) async fn sync<M: MetricSource, C: Clock>(
 }
 
 /// Who else drives the workload that this policy would write to, in a sentence with the mend.
-fn rival<M, C>(context: &Context<M, C>, subject: &Subject, resolved: &Resolved) -> Option<String> {
+async fn rival<M, C>(context: &Context<M, C>, subject: &Subject, resolved: &Resolved) -> Option<String> {
     if !subject.writes() {
         return None;
     }
     let target = &resolved.target;
     let workload = WorkloadKey::new(&subject.key.namespace, target);
-    if let Some(autoscaler) = context.rivals.of(&workload) {
+    if let Some(autoscaler) = context.rivals.of(&workload).await {
         return Some(format!(
             "{} {:?} is driven by {autoscaler} already; delete that, or set mode: DryRun to see what this policy would do",
             target.kind, target.name
