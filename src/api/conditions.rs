@@ -19,6 +19,8 @@ pub const SCALING_ACTIVE: &str = "ScalingActive";
 pub const SCALING_LIMITED: &str = "ScalingLimited";
 /// True: the policy itself set the workload to zero, and may take that back. Absent where policies may not (HPA).
 pub const SCALED_TO_ZERO: &str = "ScaledToZero";
+/// True: a metric fails, and the floor of `fallback` lies under the replicas. Absent otherwise.
+pub const FALLBACK: &str = "Fallback";
 /// True: pods of the workload are measured for another workload as well. A warning, absent otherwise: scaling goes on.
 pub const AMBIGUOUS_SELECTOR: &str = "AmbiguousSelector";
 /// True: the policy is paused. Absent otherwise.
@@ -28,13 +30,14 @@ pub const DRY_RUN: &str = "DryRun";
 
 /// Every type, in the order of the list. `Reconciling` (kstatus) is not among them: a new generation is decided on at once, and until
 /// then `observedGeneration` says that it was not.
-pub const ORDER: [&str; 9] = [
+pub const ORDER: [&str; 10] = [
     READY,
     STALLED,
     ABLE_TO_SCALE,
     SCALING_ACTIVE,
     SCALING_LIMITED,
     SCALED_TO_ZERO,
+    FALLBACK,
     AMBIGUOUS_SELECTOR,
     PAUSED,
     DRY_RUN,
@@ -50,6 +53,10 @@ pub mod reason {
     pub const DRY_RUN: &str = "DryRun";
     /// Ready, `Paused`, `ScalingActive`: somebody paused the policy.
     pub const PAUSED: &str = "Paused";
+    /// `Fallback`: a metric failed so often that the floor holds.
+    pub const METRIC_FAILING: &str = "MetricFailing";
+    /// An event: the metrics answered often enough, so that the floor is taken away.
+    pub const METRICS_RECOVERED: &str = "MetricsRecovered";
     /// Ready: some metric has no value, or not all of it; replicas are not lowered.
     pub const METRIC_UNAVAILABLE: &str = "MetricUnavailable";
     /// Ready, Stalled: the workload does not exist.

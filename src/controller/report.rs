@@ -10,7 +10,7 @@ use kube::Resource;
 use super::Context;
 use super::act::{Acted, Write};
 use super::registry::{Memory, Subject};
-use crate::api::conditions::{ABLE_TO_SCALE, AMBIGUOUS_SELECTOR, SCALING_ACTIVE, reason, time};
+use crate::api::conditions::{ABLE_TO_SCALE, AMBIGUOUS_SELECTOR, FALLBACK, SCALING_ACTIVE, reason, time};
 use crate::api::publish::{self, Situation, WriteResult};
 use crate::api::{InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus, TargetRef};
 use crate::clock::Clock;
@@ -132,7 +132,8 @@ async fn publish_status<M: MetricSource, C: Clock>(
     }
 }
 
-/// Warning events for conditions that turned bad, or bad for another reason, since what was last published.
+/// Warning events for conditions that turned bad, or bad for another reason, since what was last published, and one for the end of a
+/// fallback.
 fn tell_conditions<M: MetricSource, C: Clock>(
     context: &Context<M, C>,
     (subject, finding): (&Subject, &Finding<'_>),
@@ -152,6 +153,14 @@ fn tell_conditions<M: MetricSource, C: Clock>(
             warning: true,
         });
     }
+    if fallback_ended(before, after) {
+        context.events.tell(Notice {
+            regarding: policy_reference(subject),
+            reason: reason::METRICS_RECOVERED.into(),
+            note: "the metrics answered often enough in a row: the floor of spec.fallback is taken away".into(),
+            warning: false,
+        });
+    }
 }
 
 /// Conditions whose turning bad is worth an event. Ready and Stalled repeat what these say; pausing and switching off are no faults.
@@ -160,7 +169,7 @@ fn is_bad(condition: &Condition) -> bool {
         ABLE_TO_SCALE | SCALING_ACTIVE => {
             condition.status == "False" && ![reason::SCALING_DISABLED, reason::PAUSED].contains(&&*condition.reason)
         }
-        AMBIGUOUS_SELECTOR => condition.status == "True",
+        AMBIGUOUS_SELECTOR | FALLBACK => condition.status == "True",
         _ => false,
     }
 }
@@ -174,6 +183,12 @@ fn event_reason<'a>(condition: &'a Condition, finding: &Finding<'_>) -> &'a str 
         }
         _ => &condition.reason,
     }
+}
+
+/// The floor of a fallback lay under the size, and does no longer.
+fn fallback_ended(before: Option<&ScalingPolicyStatus>, after: &ScalingPolicyStatus) -> bool {
+    let holds = |status: &ScalingPolicyStatus| status.conditions.iter().any(|condition| condition.type_ == FALLBACK);
+    before.is_some_and(holds) && !holds(after)
 }
 
 fn tell_rescale<M: MetricSource, C: Clock>(
