@@ -6,6 +6,7 @@ mod changes;
 mod decision;
 mod recollection;
 mod sentence;
+mod told;
 
 use crate::engine::{Absence, Direction, LimitReason, MetricKind, Mode, Outcome, Policy, Timestamp, Trace};
 
@@ -19,9 +20,10 @@ use super::status::ScalingPolicyStatus;
 pub use budget::{recent_rescales, restored};
 pub use changes::differs;
 pub use decision::{last_decision, limited_by};
-pub use recollection::{recall, remember};
+pub use recollection::{is_due, recall, remember};
 pub use sentence::rescale_reason;
 use sentence::{failing_since, first_absent, metric_name, replicas};
+pub use told::Told;
 
 /// What one look at a policy came to.
 #[derive(Debug, Clone, Copy)]

@@ -43,6 +43,8 @@ pub struct Memory {
     pub state: State,
     /// The status that the API server holds, as last written by us, or as found at the start.
     pub status: Option<Arc<ScalingPolicyStatus>>,
+    /// The decision that `status` tells, where it tells one without a write.
+    pub told: Option<publish::Told>,
     /// What `status` tells of the recommendations before this process has been taken in, once, at the first size that was seen.
     pub recalled: bool,
     /// The last change of size.

@@ -91,8 +91,8 @@ async fn pass<M: MetricSource, C: Clock>(
         Write::Failed { .. } | Write::NotNeeded => {}
     }
     // Where some metric works, the policy may still have to grow, and keeps its pace.
-    let failed = matches!(acted.write, Write::Failed { .. })
-        || matches!(acted.decision.trace.outcome, Outcome::MetricsFailed { .. });
+    let failed =
+        matches!(acted.write, Write::Failed { .. }) || matches!(acted.trace.outcome, Outcome::MetricsFailed { .. });
     report::report(context, subject, memory, Finding::Decided(resolved, Box::new(acted))).await;
     failed
 }
