@@ -86,7 +86,9 @@ impl Recollection {
         let grain_millis = grain_millis(standing.policy);
         Self::whole(state, standing).map_or(self.is_empty(), |whole| {
             // With a grain of patience only, so that it is told anew in good time before a restart would lose its own.
-            self.recalled(standing, Some(grain_millis)).stands_for(&whole, grain_millis)
+            let in_time = self.recalled(standing, Some(i64::MAX));
+            // A restart has more patience, and then takes the last entry for all since.
+            (self.recalled(standing, Some(grain_millis)).stands_for(&whole, grain_millis) && in_time.holds(&whole))
                 // Such as of a window of growing in which nobody asked for anything, for want of data.
                 || *self == Self::of(state, standing)
         })
@@ -137,12 +139,16 @@ impl Recollection {
         })
     }
 
-    /// Whether remembering this in place of `memory` holds the size at least as high, and higher for `grain_millis` at most.
-    fn stands_for(&self, memory: &Self, grain_millis: i64) -> bool {
-        let highs_hold = memory
+    /// Whether remembering this in place of `memory` holds the size up at least as high and as long.
+    fn holds(&self, memory: &Self) -> bool {
+        memory
             .highest
             .iter()
-            .all(|lost| self.highest.iter().any(|told| told.replicas >= lost.replicas && told.at >= lost.at));
+            .all(|lost| self.highest.iter().any(|told| told.replicas >= lost.replicas && told.at >= lost.at))
+    }
+
+    /// Whether remembering this in place of `memory` holds the size at least as high, and higher for `grain_millis` at most.
+    fn stands_for(&self, memory: &Self, grain_millis: i64) -> bool {
         let highs_let_go = self.highest.iter().all(|told| {
             let is_near = |lost: &Recommendation| told.at.millis_since(lost.at) <= grain_millis;
             memory.highest.iter().any(|lost| lost.replicas >= told.replicas && is_near(lost))
@@ -155,7 +161,7 @@ impl Recollection {
             let is_near = |told: &Recommendation| lost.at.millis_since(told.at) <= grain_millis;
             self.lowest.iter().any(|told| told.replicas <= lost.replicas && is_near(told))
         });
-        highs_hold && highs_let_go && lows_let_go && lows_hold
+        self.holds(memory) && highs_let_go && lows_let_go && lows_hold
     }
 
     /// At most one entry a grain, where there are too many. Of several, the highest holds as long as the youngest would have, and the

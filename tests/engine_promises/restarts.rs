@@ -52,7 +52,7 @@ fn policy() -> impl Strategy<Value = Policy> {
 
 /// Looks that ask for the same a few times over, as a load does.
 fn looks(longest_millis: i64) -> impl Strategy<Value = Vec<Look>> {
-    let asked = option::weighted(0.9, prop_oneof![0..40_i32, 8..12_i32]);
+    let asked = option::weighted(0.9, prop_oneof![1 => 0..40_i32, 1 => 8..12_i32, 2 => 2..8_i32]);
     let several = (prop::collection::vec((1_000..longest_millis, prop::bool::weighted(0.1)), 1..8), asked);
     prop::collection::vec(several, 5..20).prop_map(|runs| {
         let run = |(times, asked): (Vec<(i64, bool)>, Option<i32>)| {
@@ -161,6 +161,32 @@ proptest! {
             );
             life.resize(desired, &mut [(&mut through, &policy), (&mut again, &policy)]);
             life.tell(&again, look.written);
+        }
+    }
+
+    /// One restart, before any of the looks: whatever follows, it decides on no fewer replicas than without.
+    #[test]
+    fn a_restart_at_any_look_never_lowers(policy in policy(), looks in looks(29_000)) {
+        let (mut life, mut through) = (Life::new(&policy), State::default());
+        let mut lives: Vec<(usize, bool, State)> = Vec::new();
+        for (index, look) in looks.iter().enumerate() {
+            life.look(look);
+            let state = life.restart(&through, Some(patience_millis(&policy, PERIOD_SECONDS)));
+            lives.push((index, life.told.is_empty(), state));
+            let current = life.observation.replicas.spec;
+            let (state, decision) = decide(&policy, through, &life.observation);
+            through = state;
+            let desired = decision.trace.desired_replicas;
+            for (restart, is_seeded, again) in &mut lives {
+                let (state, decision) = decide(&policy, std::mem::take(again), &life.observation);
+                *again = state;
+                let least = if *is_seeded { desired.min(current) } else { desired };
+                prop_assert!(decision.trace.desired_replicas >= least, "{restart}, look {index}: {:#?}", decision.trace);
+            }
+            let again = lives.iter_mut().map(|(_, _, state)| (state, &policy));
+            let mut states: Vec<(&mut State, &Policy)> = again.chain([(&mut through, &policy)]).collect();
+            life.resize(desired, &mut states);
+            life.tell(&through, look.written);
         }
     }
 
