@@ -224,9 +224,9 @@ fn requests_stay_within_their_limits() {
         )
     };
     let queries: Vec<String> = (0..700).map(name).collect();
-    let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
+    let templates: Vec<Template> = queries.iter().map(|query| template(query)).collect();
     for (query_bytes, members, most) in [(32 * 1024, 500, 8), (2048, 500, 120), (1 << 20, 10, 70), (0, 0, 700)] {
-        let requests = fused(&queries, FuseLimits { query_bytes, members });
+        let requests = fuse(&templates.iter().collect::<Vec<_>>(), FuseLimits { query_bytes, members });
         assert!(requests.len() <= most, "{} requests for {query_bytes} bytes and {members} members", requests.len());
         let mut seen: Vec<usize> = Vec::new();
         for request in &requests {
