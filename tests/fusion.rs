@@ -64,6 +64,8 @@ struct Tally {
     empty: usize,
     /// Requests with several members.
     shared: usize,
+    /// Of these, requests of several parts joined by `or`.
+    in_parts: usize,
     /// Shared requests that were refused: then all are asked alone, so nothing is compared.
     refused: usize,
     /// Single queries whose own answer differs from one asking to the next.
@@ -108,10 +110,15 @@ async fn check(server: &Server, pattern: &Pattern, dice: &mut Dice, tally: &mut 
             Err(alone) => *tally.alone.entry(alone.reason()).or_default() += 1,
         }
     }
-    let limits = FuseLimits { query_bytes: dice.pick(&[600, 32 * 1024]), members: dice.pick(&[3, 500]) };
+    let limits = FuseLimits {
+        query_bytes: dice.pick(&[600, 32 * 1024, 32 * 1024]),
+        members: dice.pick(&[3, 500, 500]),
+        excess: dice.pick(&[1, 4]),
+    };
     let requests = fuse(&templates.iter().collect::<Vec<_>>(), limits);
     for request in requests.iter().filter(|request| request.members().len() > 1) {
         tally.shared += 1;
+        tally.in_parts += usize::from(request.promql.starts_with('(') && request.promql.contains(") or ("));
         check_request(server, request, &templates, tally).await?;
     }
     Ok(())

@@ -1,7 +1,10 @@
 //! The part of PromQL that the sandbox knows, parsed: selectors with matchers (regular expressions only as alternatives of words),
-//! `rate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, numbers, and `+ - * /`. Pure.
+//! `rate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, numbers, `+ - * /` and `or`. Pure.
 
 use std::fmt;
+
+pub use super::matcher::Matcher;
+use super::matcher::alternatives;
 
 /// Longest query that is read.
 const MAX_QUERY_BYTES: usize = 64 * 1024;
@@ -35,6 +38,13 @@ pub enum Expression {
     },
     /// `vector(number)`.
     Vector(Box<Expression>),
+    /// The series of the left side, and those of the right side whose labels none on the left has.
+    Or {
+        /// Left side.
+        left: Box<Expression>,
+        /// Right side.
+        right: Box<Expression>,
+    },
     /// Arithmetic.
     Binary {
         /// One of `+ - * /`.
@@ -70,32 +80,6 @@ pub struct Selector {
     pub matchers: Vec<Matcher>,
 }
 
-/// What a label must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Matcher {
-    /// The label.
-    pub label: String,
-    /// Must be one of the values rather than none of them.
-    pub equal: bool,
-    /// The values; `.*` and `.+` stand for any, where `pattern`.
-    pub values: Vec<String>,
-    /// Written as a regular expression.
-    pub pattern: bool,
-}
-
-impl Matcher {
-    /// Whether `value` (empty where the label is not there) is as it must be.
-    #[must_use]
-    pub fn matches(&self, value: &str) -> bool {
-        let found = self.values.iter().any(|wanted| match wanted.as_str() {
-            ".*" if self.pattern => true,
-            ".+" if self.pattern => !value.is_empty(),
-            wanted => wanted == value,
-        });
-        found == self.equal
-    }
-}
-
 /// Why a query cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
@@ -123,7 +107,7 @@ pub fn parse(query: &str) -> Result<Expression, ParseError> {
     if parser.peek().is_none() {
         return Err(parser.error("no expression found in input"));
     }
-    let expression = parser.sum()?;
+    let expression = parser.either()?;
     match parser.peek() {
         None => Ok(expression),
         Some(character) => Err(parser.error(format!("unexpected {character:?}"))),
@@ -174,6 +158,15 @@ impl<'a> Parser<'a> {
         &rest[..end]
     }
 
+    fn either(&mut self) -> Result<Expression, ParseError> {
+        let mut left = self.sum()?;
+        while self.peek().is_some() && self.rest().strip_prefix("or").is_some_and(|rest| !rest.starts_with(is_word)) {
+            self.at += 2;
+            left = Expression::Or { left: Box::new(left), right: Box::new(self.sum()?) };
+        }
+        Ok(left)
+    }
+
     fn sum(&mut self) -> Result<Expression, ParseError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -201,7 +194,7 @@ impl<'a> Parser<'a> {
         match self.peek() {
             Some('(') => {
                 self.at += 1;
-                let inner = self.sum()?;
+                let inner = self.either()?;
                 self.expect(')')?;
                 Ok(inner)
             }
@@ -263,7 +256,7 @@ impl<'a> Parser<'a> {
     fn aggregate(&mut self, operation: Aggregation) -> Result<Expression, ParseError> {
         let mut by = self.grouping()?;
         self.expect('(')?;
-        let inner = self.sum()?;
+        let inner = self.either()?;
         self.expect(')')?;
         by.extend(self.grouping()?);
         Ok(Expression::Aggregate { operation, by, inner: Box::new(inner) })
@@ -362,34 +355,6 @@ impl<'a> Parser<'a> {
         }
         Err(self.error("unterminated quoted string"))
     }
-}
-
-/// The words of `a|b\.c`, unescaped; `None` for other regular expressions. `.*` and `.+` stay as they are.
-fn alternatives(pattern: &str) -> Option<Vec<String>> {
-    let mut words = vec![String::new()];
-    let mut special = false;
-    let mut characters = pattern.chars().peekable();
-    while let Some(character) = characters.next() {
-        let word = words.last_mut()?;
-        match character {
-            '\\' => word.push(characters.next().filter(char::is_ascii_punctuation)?),
-            '|' => words.push(String::new()),
-            '.' if word.is_empty() && matches!(characters.peek(), Some('*' | '+')) => {
-                special = true;
-                word.push(character);
-                word.extend(characters.next());
-                if !matches!(characters.peek(), None | Some('|')) {
-                    return None;
-                }
-            }
-            character if ".+*?()[]{}^$".contains(character) => return None,
-            character => word.push(character),
-        }
-    }
-    // A word that only looks like one of the two would be taken for it.
-    let confusing =
-        words.iter().any(|word| matches!(word.as_str(), ".*" | ".+")) && (!special || pattern.contains('\\'));
-    (!confusing).then_some(words)
 }
 
 fn binary(operator: char, left: Expression, right: Expression) -> Expression {

@@ -3,6 +3,7 @@
 
 mod evaluate;
 pub mod expression;
+mod matcher;
 mod series;
 
 #[cfg(test)]
