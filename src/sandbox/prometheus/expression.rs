@@ -1,10 +1,10 @@
 //! The part of PromQL that the sandbox knows, parsed: selectors with matchers (regular expressions only as alternatives of words),
-//! `rate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, numbers, `+ - * /` and `or`. Pure.
+//! `rate`, `irate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, numbers, `+ - * /` and `or`. Pure.
 
 use std::fmt;
 
-pub use super::matcher::Matcher;
-use super::matcher::alternatives;
+use super::selector::alternatives;
+pub use super::selector::{Matcher, Selector};
 
 /// Longest query that is read.
 const MAX_QUERY_BYTES: usize = 64 * 1024;
@@ -20,8 +20,8 @@ pub enum Expression {
     Selector(Selector),
     /// The growth of counters over a window.
     Growth {
-        /// Per second (`rate`) rather than in all (`increase`).
-        per_second: bool,
+        /// How it is measured.
+        growth: Growth,
         /// Which counters.
         selector: Selector,
         /// Length of the window.
@@ -71,13 +71,15 @@ pub enum Aggregation {
     Count,
 }
 
-/// Which series are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selector {
-    /// Name of the metric.
-    pub name: String,
-    /// What its labels must be.
-    pub matchers: Vec<Matcher>,
+/// How growth is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    /// In all (`increase`).
+    Increase,
+    /// Per second (`rate`).
+    Rate,
+    /// Per second, between the last two samples (`irate`).
+    Latest,
 }
 
 /// Why a query cannot be read.
@@ -242,7 +244,9 @@ impl<'a> Parser<'a> {
         }
         self.at += 1;
         let expression = match word {
-            "rate" | "increase" => self.growth(word == "rate")?,
+            "increase" => self.growth(Growth::Increase)?,
+            "rate" => self.growth(Growth::Rate)?,
+            "irate" => self.growth(Growth::Latest)?,
             "vector" => Expression::Vector(Box::new(self.sum()?)),
             _ => {
                 let problem = format!("the sandbox does not know the function {word:?}");
@@ -283,7 +287,7 @@ impl<'a> Parser<'a> {
         Ok(labels)
     }
 
-    fn growth(&mut self, per_second: bool) -> Result<Expression, ParseError> {
+    fn growth(&mut self, growth: Growth) -> Result<Expression, ParseError> {
         let name = self.span(is_word);
         if name.is_empty() {
             return Err(self.error("expected type range vector in call to function \"rate\""));
@@ -297,7 +301,7 @@ impl<'a> Parser<'a> {
             problem: format!("bad number or duration syntax: {window:?}"),
         })?;
         self.expect(']')?;
-        Ok(Expression::Growth { per_second, selector, window_millis })
+        Ok(Expression::Growth { growth, selector, window_millis })
     }
 
     fn selector(&mut self, name: &str) -> Result<Selector, ParseError> {

@@ -3,7 +3,7 @@
 
 mod evaluate;
 pub mod expression;
-mod matcher;
+mod selector;
 mod series;
 
 #[cfg(test)]

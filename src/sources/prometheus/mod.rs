@@ -10,6 +10,7 @@ pub mod fuse;
 pub mod read;
 mod text;
 pub mod transport;
+pub mod usage;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};

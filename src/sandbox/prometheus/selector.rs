@@ -1,4 +1,13 @@
-//! What labels must be, and the part of regular expressions that the sandbox knows: alternatives of words. Pure.
+//! Which series a query means, and the part of regular expressions that the sandbox knows: alternatives of words. Pure; knows no samples.
+
+/// Which series are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selector {
+    /// Name of the metric.
+    pub name: String,
+    /// What its labels must be.
+    pub matchers: Vec<Matcher>,
+}
 
 /// What a label must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
