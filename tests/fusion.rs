@@ -17,7 +17,7 @@ use flyball::sources::prometheus::decode::{Answer, Point};
 use flyball::sources::prometheus::decode_labelled;
 use flyball::sources::prometheus::fuse::{Alone, FuseLimits, Fused, Template, fuse};
 use futures::future::join_all;
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Failed;
 
 use control_plane::trial;
 use data::{APPS, NAMESPACES, NOBODY};
@@ -46,7 +46,7 @@ fn main() {
         run(async { compare(&Server::real(assets).await?, Grammar { whole: true }).await })
     })];
     #[cfg(feature = "sandbox")]
-    trials.push(Trial::test("the_sandbox_answers_alike", || {
+    trials.push(libtest_mimic::Trial::test("the_sandbox_answers_alike", || {
         run(async { compare(&Server::sandbox(), Grammar { whole: false }).await })
     }));
     libtest_mimic::run(&arguments, trials).exit();
