@@ -18,7 +18,7 @@ use super::UsageError;
 use crate::clock::SystemClock;
 use crate::cluster::client::{Clients, RequestObserver};
 use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
-use crate::sources::prometheus::{HttpTransport, Limits, PrometheusSource};
+use crate::sources::prometheus::{Limits, PrometheusSource, transport_of_flag};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::{Metrics, http};
 
@@ -110,8 +110,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     let source =
         PrometheusSource::connect(&prometheus_url, Limits::default()).map_err(|error| UsageError(error.to_string()))?;
-    let usages =
-        pod_metrics.usages(watch_namespace.as_deref(), |limits| HttpTransport::new(&prometheus_url, limits))?;
+    let of_pods = |limits| transport_of_flag(&prometheus_url, limits).map(Some);
+    let usages = pod_metrics.usages(watch_namespace.as_deref(), of_pods)?;
     let metrics = Arc::new(Metrics::new());
     let config = configuration(kubeconfig, context).await?;
     let observed = metrics.clone();

@@ -6,7 +6,7 @@ use crate::engine::{Container, Phase, PodResources};
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn raw(status: u16, body: impl Into<String>) -> RawAnswer {
-    RawAnswer { status, body: body.into().into() }
+    RawAnswer::new(status, body.into())
 }
 
 /// A Prometheus that takes its time, counts, and answers every question alike.
@@ -238,6 +238,14 @@ async fn all_who_ask_within_a_while_share_one_answer() {
     let memory = PodUsage { resource: "memory".into(), container: None };
     usages.read(&memory, ("shop", &pods), NOW).await;
     assert_eq!(canned.asked(), 4, "each resource has its own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_prometheus_the_mend_is_told() {
+    let usages = PodUsages::new(Nowhere, UsageQuery::cpu(None), UsageQuery::memory(None));
+    let reading = usages.read(&cpu(None), ("shop", &[]), NOW).await.unwrap();
+    let message = &reading.absent().unwrap().message;
+    assert!(message.contains("give it, or run Flyball with --pod-metrics-from metrics-api"), "{message}");
 }
 
 /// Whoever panics on the way harms nobody else.
