@@ -1,6 +1,6 @@
 //! The value of an expression at an instant, by the rules of Prometheus (lookback, extrapolation of rates). Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::expression::{Aggregation, Expression, Growth, Selector};
 use super::series::{Labels, Sample, Series};
@@ -52,6 +52,17 @@ pub(super) fn evaluate(expression: &Expression, series: &Series, at: i64) -> Res
                     .to_owned(),
             ),
         },
+        Expression::Or { left, right } => {
+            match (evaluate(left, series, at)?, evaluate(right, series, at)?) {
+                (Outcome::Vector(mut left), Outcome::Vector(right)) => {
+                    let known: BTreeSet<Labels> = left.keys().map(nameless).collect();
+                    left.extend(right.into_iter().filter(|(labels, _)| !known.contains(&nameless(labels))));
+                    Ok(Outcome::Vector(left))
+                }
+                _ => Err("invalid parameter \"query\": set operator \"or\" not allowed in binary scalar expression"
+                    .to_owned()),
+            }
+        }
         Expression::Binary { operator, left, right } => {
             Ok(arithmetic(*operator, evaluate(left, series, at)?, evaluate(right, series, at)?))
         }

@@ -1,8 +1,9 @@
 //! The part of PromQL that the sandbox knows, parsed: selectors with matchers (regular expressions only as alternatives of words),
-//! `rate`, `irate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, numbers, and `+ - * /`. Pure.
+//! `rate`, `irate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, numbers, `+ - * /` and `or`. Pure.
 
 use std::fmt;
 
+use super::selector::alternatives;
 pub use super::selector::{Matcher, Selector};
 
 /// Longest query that is read.
@@ -37,6 +38,13 @@ pub enum Expression {
     },
     /// `vector(number)`.
     Vector(Box<Expression>),
+    /// The series of the left side, and those of the right side whose labels none on the left has.
+    Or {
+        /// Left side.
+        left: Box<Expression>,
+        /// Right side.
+        right: Box<Expression>,
+    },
     /// Arithmetic.
     Binary {
         /// One of `+ - * /`.
@@ -101,7 +109,7 @@ pub fn parse(query: &str) -> Result<Expression, ParseError> {
     if parser.peek().is_none() {
         return Err(parser.error("no expression found in input"));
     }
-    let expression = parser.sum()?;
+    let expression = parser.either()?;
     match parser.peek() {
         None => Ok(expression),
         Some(character) => Err(parser.error(format!("unexpected {character:?}"))),
@@ -152,6 +160,15 @@ impl<'a> Parser<'a> {
         &rest[..end]
     }
 
+    fn either(&mut self) -> Result<Expression, ParseError> {
+        let mut left = self.sum()?;
+        while self.peek().is_some() && self.rest().strip_prefix("or").is_some_and(|rest| !rest.starts_with(is_word)) {
+            self.at += 2;
+            left = Expression::Or { left: Box::new(left), right: Box::new(self.sum()?) };
+        }
+        Ok(left)
+    }
+
     fn sum(&mut self) -> Result<Expression, ParseError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -179,7 +196,7 @@ impl<'a> Parser<'a> {
         match self.peek() {
             Some('(') => {
                 self.at += 1;
-                let inner = self.sum()?;
+                let inner = self.either()?;
                 self.expect(')')?;
                 Ok(inner)
             }
@@ -243,7 +260,7 @@ impl<'a> Parser<'a> {
     fn aggregate(&mut self, operation: Aggregation) -> Result<Expression, ParseError> {
         let mut by = self.grouping()?;
         self.expect('(')?;
-        let inner = self.sum()?;
+        let inner = self.either()?;
         self.expect(')')?;
         by.extend(self.grouping()?);
         Ok(Expression::Aggregate { operation, by, inner: Box::new(inner) })
@@ -313,12 +330,9 @@ impl<'a> Parser<'a> {
         if !pattern {
             return Ok(Matcher { label, equal, values: vec![value], pattern });
         }
-        let values: Vec<String> = value.split('|').map(str::to_owned).collect();
-        let plain =
-            |value: &String| matches!(value.as_str(), ".*" | ".+") || !value.contains(|c| "\\.+*?()[]{}^$".contains(c));
-        if !values.iter().all(plain) {
+        let Some(values) = alternatives(&value) else {
             return Err(self.error("the sandbox knows regular expressions only as alternatives of words: a|b"));
-        }
+        };
         Ok(Matcher { label, equal, values, pattern })
     }
 

@@ -1,4 +1,4 @@
-//! Which series a query means. Pure; knows no samples.
+//! Which series a query means, and the part of regular expressions that the sandbox knows: alternatives of words. Pure; knows no samples.
 
 /// Which series are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,4 +33,32 @@ impl Matcher {
         });
         found == self.equal
     }
+}
+
+/// The words of `a|b\.c`, unescaped; `None` for other regular expressions. `.*` and `.+` stay as they are.
+pub(super) fn alternatives(pattern: &str) -> Option<Vec<String>> {
+    let mut words = vec![String::new()];
+    let mut special = false;
+    let mut characters = pattern.chars().peekable();
+    while let Some(character) = characters.next() {
+        let word = words.last_mut()?;
+        match character {
+            '\\' => word.push(characters.next().filter(char::is_ascii_punctuation)?),
+            '|' => words.push(String::new()),
+            '.' if word.is_empty() && matches!(characters.peek(), Some('*' | '+')) => {
+                special = true;
+                word.push(character);
+                word.extend(characters.next());
+                if !matches!(characters.peek(), None | Some('|')) {
+                    return None;
+                }
+            }
+            character if ".+*?()[]{}^$".contains(character) => return None,
+            character => word.push(character),
+        }
+    }
+    // A word that only looks like one of the two would be taken for it.
+    let confusing =
+        words.iter().any(|word| matches!(word.as_str(), ".*" | ".+")) && (!special || pattern.contains('\\'));
+    (!confusing).then_some(words)
 }

@@ -50,6 +50,10 @@ async fn answers_are_bodies_of_prometheus() {
             "max by (app) (irate(http_requests_total{app=~\"web|\"}[1m]))",
             r#"{"resultType":"vector","result":[{"metric":{"app":"web"},"value":[1767225720,"10"]}]}"#,
         ),
+        (
+            "sum(queue_length{app=~\"we\\\\.b|web\"}) or (sum by (app) (queue_length)) or vector(1)",
+            r#"{"resultType":"vector","result":[{"metric":{},"value":[1767225720,"12.5"]},{"metric":{"app":"web"},"value":[1767225720,"12.5"]}]}"#,
+        ),
         ("1 + 2 * 3", r#"{"resultType":"scalar","result":[1767225720,"7"]}"#),
         ("vector(1) / 0", r#"{"resultType":"vector","result":[{"metric":{},"value":[1767225720,"+Inf"]}]}"#),
         ("nothing{app='web'}", r#"{"resultType":"vector","result":[]}"#),

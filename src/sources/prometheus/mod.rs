@@ -6,6 +6,7 @@
 
 pub mod connection;
 pub mod decode;
+pub mod fuse;
 pub mod read;
 mod text;
 pub mod transport;
