@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use libtest_mimic::Failed;
 use tokio::time::{Duration, Instant};
 
 use crate::Side;
@@ -52,7 +53,7 @@ impl Verdict {
             (None, false, None) => "NO".to_owned(),
         };
         let Self { name, syncs: [hpa, flyball], rescales, .. } = self;
-        format!("{name:<44} {hpa:>9} {flyball:>13} {rescales:>8}  {equal}")
+        format!("{name:<52} {hpa:>9} {flyball:>13} {rescales:>8}  {equal}")
     }
 
     /// What the test fails for, if anything.
@@ -68,6 +69,16 @@ impl Verdict {
     }
 }
 
+/// The beginning of the names of the series of the behavior at `index`.
+pub(crate) fn series(index: usize) -> String {
+    format!("load_{index}")
+}
+
+/// The name of one of its twins, and of the autoscaler over it.
+pub(crate) fn name(index: usize, side: Side) -> String {
+    format!("pair-{index}-{}", side.word())
+}
+
 /// A behavior with what it plays on.
 pub(crate) struct Pair<'a> {
     behavior: Behavior,
@@ -78,8 +89,8 @@ pub(crate) struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     pub(crate) fn new((index, mut behavior): (usize, Behavior), twins: &'a Twins, feeds: &'a Arc<Feeds>) -> Self {
-        behavior.series = format!("load_{index}");
-        let names = Side::BOTH.map(|side| format!("pair-{index}-{}", side.word()));
+        behavior.series = series(index);
+        let names = Side::BOTH.map(|side| name(index, side));
         Self { behavior, names, twins, feeds }
     }
 
@@ -117,7 +128,9 @@ impl<'a> Pair<'a> {
             if behavior.random && begun.elapsed() > BUDGET {
                 break;
             }
-            self.take(number, step).await.map_err(|error| format!("step {number}, {step:?}: {error}"))?;
+            self.take(number, step)
+                .await
+                .map_err(|error| format!("step {number}, {step:?}: {}", error.message().unwrap_or_default()))?;
             if let Step::LoadFor(_, seconds) = step {
                 // Compared with the next step: only when both have settled is it certain that neither is about to do the same.
                 tokio::time::sleep(Duration::from_secs(*seconds)).await;
@@ -133,7 +146,7 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    async fn take(&self, number: usize, step: &Step) -> kube::Result<()> {
+    async fn take(&self, number: usize, step: &Step) -> Result<(), Failed> {
         if let Step::Load(loads) | Step::LoadFor(loads, _) = step {
             for (index, load) in loads.iter().enumerate() {
                 self.feeds.set(&format!("{}_{index}", self.behavior.series), *load);

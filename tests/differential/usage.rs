@@ -1,0 +1,179 @@
+//! What pods use, as `metrics.k8s.io` tells it to both sides through kube-apiserver, from the loads that the test sets.
+//!
+//! Owns who asked when. Each answer is of this instant, and knows the pods that a watch knows.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
+use kube::runtime::watcher;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use crate::Side;
+use crate::behaviors::Target;
+use crate::control_plane::ControlPlane;
+use crate::feeds::{Feeds, json_answer, serve_tls};
+use crate::pods::PodTemplate;
+
+const GROUP: &str = "metrics.k8s.io";
+const MIB: f64 = 1_048_576.0;
+
+/// Whose pods they are: the namespace, and the value of the label `app`.
+type Workload = (String, String);
+
+/// Where the usage of a workload's pods comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) side: Side,
+    /// The beginning of the names of the series of its metrics.
+    pub(crate) series: String,
+    pub(crate) metrics: Vec<Target>,
+    pub(crate) template: PodTemplate,
+}
+
+/// The pods that run, and what they use.
+#[derive(Debug, Default)]
+pub(crate) struct Usage {
+    feeds: Arc<Feeds>,
+    sources: Mutex<BTreeMap<Workload, Source>>,
+    /// By namespace and name: whose it is, and the second in which it last got ready or lost it.
+    running: Mutex<BTreeMap<(String, String), (Workload, i64)>>,
+}
+
+impl Usage {
+    pub(crate) fn new(feeds: Arc<Feeds>) -> Arc<Self> {
+        Arc::new(Self { feeds, ..Self::default() })
+    }
+
+    /// The pods of `workload` use what `source` says.
+    pub(crate) fn register(&self, (namespace, app): (&str, &str), source: Source) {
+        let workload = (namespace.to_owned(), app.to_owned());
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).insert(workload, source);
+    }
+
+    /// Serves the API and follows the pods for as long as the runtime lives; the promise is what it serves, and its port.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        plane: &ControlPlane,
+        client: Client,
+    ) -> io::Result<(&'static str, u16)> {
+        let following = Arc::clone(&self);
+        tokio::spawn(async move { following.follow(client).await });
+        let router = Router::new()
+            .route(&format!("/apis/{GROUP}/v1beta1"), get(resources))
+            .route(&format!("/apis/{GROUP}/v1beta1/namespaces/{{namespace}}/pods"), get(pod_metrics))
+            .with_state(self);
+        Ok((GROUP, serve_tls(router, plane).await?))
+    }
+
+    async fn follow(&self, client: Client) {
+        let mut events = watcher(Api::<Pod>::all(client), watcher::Config::default()).boxed();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => self.note(pod, true),
+                Ok(watcher::Event::Delete(pod)) => self.note(pod, false),
+                Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_) => {}
+            }
+        }
+    }
+
+    fn note(&self, pod: Pod, exists: bool) {
+        let status = pod.status.unwrap_or_default();
+        let metadata = pod.metadata;
+        let namespace = metadata.namespace.unwrap_or_default();
+        let app = metadata.labels.unwrap_or_default().remove("app").unwrap_or_default();
+        let key = (namespace.clone(), metadata.name.unwrap_or_default());
+        let runs = exists && metadata.deletion_timestamp.is_none() && status.phase.as_deref() == Some("Running");
+        let ready = status.conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready");
+        let changed = ready.and_then(|ready| ready.last_transition_time).map_or(i64::MAX, |time| time.0.as_second());
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if runs {
+            running.insert(key, ((namespace, app), changed));
+        } else {
+            running.remove(&key);
+        }
+    }
+
+    /// The names of the pods of `workload` that run, each with the second in which it got ready.
+    fn pods(&self, workload: &Workload) -> Vec<(String, i64)> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_workload = running.iter().filter(|(_, (of, _))| of == workload);
+        of_workload.map(|((_, name), (_, ready))| (name.clone(), *ready)).collect()
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "a real HPA controller looks at a real clock")]
+    /// The items of the answer; `None` where one of the loads is a failure.
+    fn items(&self, workload: &Workload) -> Option<Vec<Value>> {
+        let source = self.sources.lock().unwrap_or_else(PoisonError::into_inner).get(workload).cloned()?;
+        let load = |(index, _)| self.feeds.fetch(&format!("{}_{index}", source.series), source.side);
+        let loads: Vec<Option<f64>> = source.metrics.iter().enumerate().map(load).collect();
+        let loads: Vec<f64> = loads.into_iter().collect::<Option<_>>()?;
+        let (pods, now) = (self.pods(workload), Timestamp::now().as_second());
+        let shares: Vec<f64> = loads.iter().map(|load| load / pods.len() as f64).collect();
+        let item = |(name, ready): &(String, i64)| {
+            let window = i64::from(source.template.window_seconds);
+            let starts = ready.saturating_add(window) > now;
+            json!({
+                "metadata": {"name": name, "namespace": workload.0, "labels": {"app": workload.1}},
+                "timestamp": Timestamp::from_second(now).map(|time| time.to_string()).unwrap_or_default(),
+                "window": format!("{window}s"),
+                "containers": source.containers(&shares, starts),
+            })
+        };
+        Some(pods.iter().skip(source.template.silent).map(item).collect())
+    }
+}
+
+impl Source {
+    /// What each container uses of its pod's shares of the loads.
+    fn containers(&self, shares: &[f64], starts: bool) -> Vec<Value> {
+        let template = &self.template;
+        let used = |(index, container): (usize, &crate::pods::Container)| {
+            let borne = |of: &str| -> f64 {
+                let bears = |target: &Target| match target {
+                    Target::Usage { resource, container: named, .. } => {
+                        *resource == of && named.map_or(index == 0, |named| named == container.name)
+                    }
+                    Target::Average(_) | Target::Value(_) => false,
+                };
+                self.metrics.iter().zip(shares).filter(|(target, _)| bears(target)).map(|(_, share)| share).sum()
+            };
+            let start = if starts && index == 0 { template.start_burns } else { 0.0 };
+            let cpu = (borne("cpu") + start + container.burns as f64).floor();
+            let memory = (borne("memory") * MIB).floor();
+            json!({"name": container.name, "usage": {"cpu": format!("{cpu}m"), "memory": format!("{memory}")}})
+        };
+        template.containers.iter().enumerate().map(used).collect()
+    }
+}
+
+/// What kube-apiserver asks for to see that the API is there.
+async fn resources() -> Response {
+    json_answer(&json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{GROUP}/v1beta1"),
+        "resources": [{"name": "pods", "singularName": "", "namespaced": true, "kind": "PodMetrics", "verbs": ["get", "list"]}],
+    }))
+}
+
+async fn pod_metrics(
+    State(usage): State<Arc<Usage>>,
+    Path(namespace): Path<String>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
+    let app = query.get("labelSelector").and_then(|selector| selector.strip_prefix("app=")).unwrap_or_default();
+    let Some(items) = usage.items(&(namespace, app.to_owned())) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    json_answer(
+        &json!({"kind": "PodMetricsList", "apiVersion": format!("{GROUP}/v1beta1"), "metadata": {}, "items": items}),
+    )
+}
