@@ -9,6 +9,8 @@
 #[allow(dead_code, reason = "behaviors without pods are played in differential")]
 mod behaviors;
 mod control_plane;
+#[path = "differential/documented.rs"]
+mod documented;
 #[path = "differential/feeds.rs"]
 #[allow(dead_code, reason = "no external metrics here")]
 mod feeds;
@@ -29,6 +31,7 @@ mod twins;
 mod usage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use libtest_mimic::Failed;
 
@@ -50,10 +53,20 @@ fn main() {
     let options = Options { controllers: Controllers::RunningPods { sync_seconds: 1 } };
     let shared = Shared::new(options).expect("a runtime starts");
     let for_trial = Arc::clone(&shared);
-    let trials =
-        vec![control_plane::trial("twins_with_pods_scale_alike", &availability(&options.programs()), move |assets| {
+    let real = availability(&documented::OPTIONS.programs());
+    let trials = vec![
+        control_plane::trial("twins_with_pods_scale_alike", &availability(&options.programs()), move |assets| {
             twins_with_pods_scale_alike(&for_trial, assets)
-        })];
+        }),
+        control_plane::trial("the_documentations_example_scales_alike_by_two_changed_lines", &real, |assets| {
+            documented::scales_alike(assets, "tests/differential/php-apache.yaml", Duration::from_secs(150))
+        }),
+        // Its window is of five minutes, and then it gives back one pod a minute: `-- --ignored` runs it.
+        control_plane::trial("the_walkthrough_scales_alike_in_a_quarter_of_an_hour", &real, |assets| {
+            documented::scales_alike(assets, "tests/import/walkthrough.yaml", Duration::from_secs(1200))
+        })
+        .with_ignored_flag(true),
+    ];
     let conclusion = libtest_mimic::run(&arguments, trials);
     // `exit` runs no destructors.
     drop(shared);

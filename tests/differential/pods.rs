@@ -1,7 +1,8 @@
 //! Behaviors over pods that run: what the pods are, and how they use what they use.
 //!
-//! A load is of the whole workload and shared by its pods, as behind a load balancer: in millicores of cpu, in MiB of memory. Loads lie
-//! half a replica away from where the answer changes, since utilization is rounded to whole percent and pods come one by one.
+//! A load is of the whole workload and shared by its pods that are ready and measured, as behind a load balancer: in millicores of cpu, in
+//! MiB of memory. Loads lie half a replica away from where the answer changes, since utilization is rounded to whole percent and pods come
+//! one by one.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, Patch, PatchParams};
@@ -198,12 +199,12 @@ fn doubtful_pods() -> Vec<Behavior> {
     vec![
         of(
             PodTemplate { silent: 2, ..ALONE },
-            behavior("two of six pods without a sample", quick(), (half(), &[3000.0, 4750.0, 9000.0, 4300.0, 1000.0]))
+            behavior("two of six pods without a sample", quick(), (half(), &[3000.0, 4750.0, 9000.0, 4300.0, 900.0]))
                 .sizes(2, 6, 16),
         ),
         of(
             PodTemplate { unready: 2, ..ALONE },
-            behavior("two of six pods that never got ready", quick(), (half(), &[3000.0, 4800.0, 7200.0, 3000.0]))
+            behavior("two of six pods that never got ready", quick(), (half(), &[3000.0, 4800.0, 7250.0, 2750.0]))
                 .sizes(2, 6, 16),
         ),
         // Without the rule about young pods' cpu each start would look like load, and call for more pods that start.

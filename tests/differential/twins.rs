@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
-use kube::runtime::watcher;
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
@@ -141,7 +141,8 @@ impl Twins {
 
     async fn follow(&self, kind: Kind) {
         let api = self.api(kind.api_version(), kind.word());
-        let mut events = watcher(api.clone(), watcher::Config::default()).boxed();
+        // With pauses after errors: when the runtime ends, a loop that only meets errors would never let go of its thread.
+        let mut events = watcher(api.clone(), watcher::Config::default()).default_backoff().boxed();
         while let Some(event) = events.next().await {
             let Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event else { continue };
             let Some(replicas) = object.data.pointer("/spec/replicas").and_then(Value::as_i64) else { continue };

@@ -14,7 +14,7 @@ use axum::routing::get;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
-use kube::runtime::watcher;
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
@@ -45,8 +45,16 @@ pub(crate) struct Source {
 pub(crate) struct Usage {
     feeds: Arc<Feeds>,
     sources: Mutex<BTreeMap<Workload, Source>>,
-    /// By namespace and name: whose it is, and the second in which it last got ready or lost it.
-    running: Mutex<BTreeMap<(String, String), (Workload, i64)>>,
+    /// By namespace and name.
+    running: Mutex<BTreeMap<(String, String), (Workload, Running)>>,
+}
+
+/// A pod that runs.
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    is_ready: bool,
+    /// The second in which it last got ready or lost it.
+    changed: i64,
 }
 
 impl Usage {
@@ -76,7 +84,7 @@ impl Usage {
     }
 
     async fn follow(&self, client: Client) {
-        let mut events = watcher(Api::<Pod>::all(client), watcher::Config::default()).boxed();
+        let mut events = watcher(Api::<Pod>::all(client), watcher::Config::default()).default_backoff().boxed();
         while let Some(event) = events.next().await {
             match event {
                 Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => self.note(pod, true),
@@ -94,20 +102,21 @@ impl Usage {
         let key = (namespace.clone(), metadata.name.unwrap_or_default());
         let runs = exists && metadata.deletion_timestamp.is_none() && status.phase.as_deref() == Some("Running");
         let ready = status.conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready");
+        let is_ready = ready.as_ref().is_some_and(|ready| ready.status == "True");
         let changed = ready.and_then(|ready| ready.last_transition_time).map_or(i64::MAX, |time| time.0.as_second());
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if runs {
-            running.insert(key, ((namespace, app), changed));
+            running.insert(key, ((namespace, app), Running { is_ready, changed }));
         } else {
             running.remove(&key);
         }
     }
 
-    /// The names of the pods of `workload` that run, each with the second in which it got ready.
-    fn pods(&self, workload: &Workload) -> Vec<(String, i64)> {
+    /// The pods of `workload` that run, by name.
+    fn pods(&self, workload: &Workload) -> Vec<(String, Running)> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let of_workload = running.iter().filter(|(_, (of, _))| of == workload);
-        of_workload.map(|((_, name), (_, ready))| (name.clone(), *ready)).collect()
+        of_workload.map(|((_, name), (_, pod))| (name.clone(), *pod)).collect()
     }
 
     #[allow(clippy::disallowed_methods, reason = "a real HPA controller looks at a real clock")]
@@ -118,10 +127,14 @@ impl Usage {
         let loads: Vec<Option<f64>> = source.metrics.iter().enumerate().map(load).collect();
         let loads: Vec<f64> = loads.into_iter().collect::<Option<_>>()?;
         let (pods, now) = (self.pods(workload), Timestamp::now().as_second());
-        let shares: Vec<f64> = loads.iter().map(|load| load / pods.len() as f64).collect();
-        let item = |(name, ready): &(String, i64)| {
+        // The load that is set is what all samples add up to, however many pods there are just then.
+        let sampled = pods.get(source.template.silent..).unwrap_or_default();
+        let bearing = sampled.iter().filter(|(_, pod)| pod.is_ready).count().max(1);
+        let item = |(name, pod): &(String, Running)| {
             let window = i64::from(source.template.window_seconds);
-            let starts = ready.saturating_add(window) > now;
+            let starts = pod.changed.saturating_add(window) > now;
+            let share = |load: &f64| if pod.is_ready { load / bearing as f64 } else { 0.0 };
+            let shares: Vec<f64> = loads.iter().map(share).collect();
             json!({
                 "metadata": {"name": name, "namespace": workload.0, "labels": {"app": workload.1}},
                 "timestamp": Timestamp::from_second(now).map(|time| time.to_string()).unwrap_or_default(),
@@ -129,7 +142,7 @@ impl Usage {
                 "containers": source.containers(&shares, starts),
             })
         };
-        Some(pods.iter().skip(source.template.silent).map(item).collect())
+        Some(sampled.iter().map(item).collect())
     }
 }
 
