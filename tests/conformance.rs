@@ -7,6 +7,8 @@ mod cases;
 mod compare;
 #[path = "conformance/differences.rs"]
 mod differences;
+#[path = "conformance/mutated.rs"]
+mod mutated;
 #[path = "conformance/pods.rs"]
 mod pods;
 #[path = "conformance/sync.rs"]
@@ -23,6 +25,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use serde::Deserialize;
 use serde_json::Value;
+
+/// Passes made up to hold the differences against Flyball.
+const MUTATED_PASSES: u64 = 5_000;
 
 /// One case as it stands in a file.
 #[derive(Deserialize, Clone)]
@@ -168,6 +173,7 @@ fn bearing(case: &Case, answer: &Value, listed: &Listed) -> Result<Vec<&'static 
 /// answer in its place.
 fn differences_hold(cases: &[Case], listed: &Arc<Listed>) -> Vec<Trial> {
     let passes: Vec<Case> = cases.iter().filter(|case| case.kind == "sync").cloned().collect();
+    let inputs: Vec<Value> = passes.iter().map(|case| case.input.clone()).collect();
     let (known, listed) = (passes.clone(), Arc::clone(listed));
     let agree = move || {
         let wrong =
@@ -191,9 +197,27 @@ fn differences_hold(cases: &[Case], listed: &Arc<Listed>) -> Vec<Trial> {
         Ok(())
     };
     vec![
+        Trial::test("differences::with_all_of_them_hpa_is_flyball", move || with_all_hpa_is_flyball(&inputs)),
         Trial::test("differences::they_start_from_what_hpa_answers", agree),
         Trial::test("differences::they_explain_the_listed_deviations_and_no_wrong_answer", explain),
     ]
+}
+
+/// That nothing but the differences is between HPA and Flyball, on many passes that nobody wrote down.
+fn with_all_hpa_is_flyball(known: &[Value]) -> Result<(), Failed> {
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for input in mutated::passes(known, MUTATED_PASSES) {
+        let Ok(answer) = cases::answer("sync", &input) else { continue };
+        match differences::leads_to(&input, &answer) {
+            Ok(is_modelled) => compared += u64::from(is_modelled),
+            Err(why) => wrong.push(format!("{why}\n  input {input}")),
+        }
+    }
+    if wrong.is_empty() && compared >= MUTATED_PASSES / 2 {
+        return Ok(());
+    }
+    let first: Vec<String> = wrong.iter().take(3).cloned().collect();
+    Err(format!("{} of {compared} differ\n{}", wrong.len(), first.join("\n")).into())
 }
 
 fn read_cases(folder: &Path) -> Result<Vec<Case>, String> {

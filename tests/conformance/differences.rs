@@ -102,6 +102,14 @@ pub(crate) fn agrees(input: &Value, expect: &Value) -> Result<(), String> {
         .map_or(Ok(()), |other| Err(format!("HPA's rules come to {hpa:?}, and the case says {other}")))
 }
 
+/// Whether the pass is of a shape that is modelled, and HPA's rules with all differences come to Flyball's answer; an error tells how not.
+pub(crate) fn leads_to(input: &Value, answer: &Value) -> Result<bool, String> {
+    let Ok(own) = pass(input, &Difference::ALL) else { return Ok(false) };
+    contradiction(own, answer).map_or(Ok(true), |other| {
+        Err(format!("HPA's rules with all differences come to {own:?}, and Flyball says {other}"))
+    })
+}
+
 /// What `said` says otherwise, if anything.
 fn contradiction(pass: Pass, said: &Value) -> Option<String> {
     if let Some(desired) = said["desired"].as_i64().filter(|desired| *desired != pass.desired) {
