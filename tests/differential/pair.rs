@@ -176,7 +176,10 @@ impl<'a> Pair<'a> {
         let expiry = Duration::from_secs(self.behavior.longest_seconds);
         while since.elapsed() < STEP_DEADLINE {
             tokio::time::sleep(POLL).await;
-            let newest = Side::BOTH.iter().filter_map(|&side| self.sizes(side).last().map(|seen| seen.at)).max();
+            let starts = Side::BOTH.iter().filter_map(|&side| self.twins.starts(self.name(side)));
+            let Some(whole) = starts.map(|starts| starts.whole_since).collect::<Option<Vec<_>>>() else { continue };
+            let changed = Side::BOTH.iter().filter_map(|&side| self.sizes(side).last().map(|seen| seen.at));
+            let newest = changed.chain(whole).max();
             let expired = newest.map_or(since, |newest| newest.max(since)) + expiry;
             let synced = |side: &Side| self.fetched(*side).iter().filter(|at| **at > expired).count() >= QUIET_SYNCS;
             if expired.elapsed() >= QUIET && Side::BOTH.iter().all(synced) {
@@ -193,7 +196,9 @@ impl<'a> Pair<'a> {
             side.iter().map(|seen| format!("{} at {:.1} s", seen.replicas, (seen.at - at).as_secs_f64())).collect()
         };
         let same = hpa.iter().map(|seen| seen.replicas).eq(flyball.iter().map(|seen| seen.replicas));
-        let tolerance = SYNCS_APART * self.longest_sync(at) + SLACK;
+        let starts = Side::BOTH.iter().filter_map(|&side| self.twins.starts(self.name(side)));
+        let longest_start = starts.map(|starts| starts.longest).max().unwrap_or_default();
+        let tolerance = SYNCS_APART * (self.longest_sync(at) + longest_start) + SLACK;
         let mut previous = (at, at);
         // Held against the change before it, since each may add its own sync to those of the others.
         let together = hpa.iter().zip(flyball).all(|(hpa, flyball)| {

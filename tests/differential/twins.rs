@@ -119,6 +119,17 @@ pub(crate) struct Seen {
     pub(crate) at: Instant,
 }
 
+/// How the pods of a workload keep up with its size.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Starts {
+    /// So many never get ready.
+    never: i64,
+    /// Since when all others that its spec asks for are ready.
+    pub(crate) whole_since: Option<Instant>,
+    /// The longest that this ever took from a change of size.
+    pub(crate) longest: Duration,
+}
+
 /// All workloads of the test.
 #[derive(Clone)]
 pub(crate) struct Twins {
@@ -126,12 +137,13 @@ pub(crate) struct Twins {
     /// Nobody else makes pods.
     plays_controllers: bool,
     seen: Arc<Mutex<BTreeMap<String, Vec<Seen>>>>,
+    starts: Arc<Mutex<BTreeMap<String, Starts>>>,
 }
 
 impl Twins {
     /// Follows them from now on.
     pub(crate) fn start(client: Client, plays_controllers: bool) -> Self {
-        let twins = Self { client, plays_controllers, seen: Arc::default() };
+        let twins = Self { client, plays_controllers, seen: Arc::default(), starts: Arc::default() };
         for kind in [Kind::Deployment, Kind::Rack] {
             let twins = twins.clone();
             tokio::spawn(async move { twins.follow(kind).await });
@@ -148,6 +160,7 @@ impl Twins {
             let Some(replicas) = object.data.pointer("/spec/replicas").and_then(Value::as_i64) else { continue };
             let name = object.metadata.name.unwrap_or_default();
             self.note(&name, replicas);
+            self.note_ready(&name, &object.data);
             let exist = object.data.pointer("/status/replicas").and_then(Value::as_i64);
             if self.plays_controllers && exist != Some(replicas) {
                 let mut status = json!({"status": {"replicas": replicas}});
@@ -166,6 +179,29 @@ impl Twins {
         if sizes.last().is_none_or(|last| last.replicas != replicas) {
             sizes.push(Seen { replicas, at: Instant::now() });
         }
+    }
+
+    fn note_ready(&self, name: &str, object: &Value) {
+        let of = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
+        let (asked, exist, ready) = (of("/spec/replicas"), of("/status/replicas"), of("/status/readyReplicas"));
+        let changed = self.sizes(name).last().map_or_else(Instant::now, |seen| seen.at);
+        self.change_starts(name, |starts| {
+            let is_whole = exist == asked && ready + starts.never >= asked;
+            if is_whole && starts.whole_since.is_none() {
+                starts.longest = starts.longest.max(changed.elapsed());
+            }
+            starts.whole_since = is_whole.then(|| starts.whole_since.unwrap_or_else(Instant::now));
+        });
+    }
+
+    fn change_starts<T>(&self, name: &str, change: impl FnOnce(&mut Starts) -> T) -> T {
+        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        change(starts.entry(name.to_owned()).or_default())
+    }
+
+    /// How the pods of `name` keep up; `None` where no controller makes any.
+    pub(crate) fn starts(&self, name: &str) -> Option<Starts> {
+        (!self.plays_controllers).then(|| self.change_starts(name, |starts| *starts))
     }
 
     /// The sizes of `name` so far, each only where it differs from the one before.
@@ -207,6 +243,10 @@ impl Twins {
         }
         self.create(&self.api(kind.api_version(), kind.word()), object).await?;
         match &behavior.pods {
+            Some(template) if template.unready > 0 => {
+                self.change_starts(name, |starts| starts.never = template.unready.try_into().unwrap_or_default());
+                pods::await_start(&self.client, (name, behavior.start), template).await
+            }
             Some(template) => pods::await_start(&self.client, (name, behavior.start), template).await,
             None => Ok(()),
         }
