@@ -65,10 +65,10 @@ fn twins_scale_alike(shared: &Shared, assets: &Assets) -> Result<(), Failed> {
     })?;
     twins::prepare(plane, ("external.metrics.k8s.io", external_port))?;
     let operator = Operator::start(plane, prometheus_port, &[])?;
-    let behaviors = behaviors::all().into_iter().chain(random::behaviors(seed, RANDOM_BEHAVIORS)).collect();
+    let behaviors: Vec<_> = behaviors::all().into_iter().chain(random::behaviors(seed, RANDOM_BEHAVIORS)).collect();
     let verdicts = shared.block_on(async {
         let twins = Twins::start(plane.client().await?, true);
-        Ok::<_, Failed>(trial::play(behaviors, &twins, &feeds).await)
+        Ok::<_, Failed>(trial::play(&behaviors, 0, (&twins, &feeds)).await)
     })?;
     trial::judge(&verdicts, LEAST_SYNCS).map_err(|failed| {
         let why = failed.message().unwrap_or_default();

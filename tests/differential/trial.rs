@@ -44,9 +44,10 @@ impl Operator {
     }
 }
 
-/// Plays all `behaviors` at once.
-pub(crate) async fn play(behaviors: Vec<Behavior>, twins: &Twins, feeds: &Arc<Feeds>) -> Vec<Verdict> {
-    join_all(behaviors.into_iter().enumerate().map(|behavior| Pair::new(behavior, twins, feeds).run())).await
+/// Plays all `behaviors` at once, the first under the number `from`.
+pub(crate) async fn play(behaviors: &[Behavior], from: usize, (twins, feeds): (&Twins, &Arc<Feeds>)) -> Vec<Verdict> {
+    let numbered = (from..).zip(behaviors.iter().cloned());
+    join_all(numbered.map(|behavior| Pair::new(behavior, twins, feeds).run())).await
 }
 
 /// Prints what came out, and fails where a behavior came out differently or too little was seen to prove anything.

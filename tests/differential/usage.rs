@@ -1,6 +1,7 @@
 //! What pods use, as `metrics.k8s.io` tells it to both sides through kube-apiserver, from the loads that the test sets.
 //!
-//! Owns who asked when. Each answer is of this instant, and knows the pods that a watch knows.
+//! Owns who asked when. Each answer is of this instant, and so are the pods in it: a sample of a pod that is gone would lower HPA's average,
+//! which is a listed deviation and not what is compared here.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,10 +12,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::api::ListParams;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
@@ -41,12 +41,10 @@ pub(crate) struct Source {
 }
 
 /// The pods that run, and what they use.
-#[derive(Debug, Default)]
 pub(crate) struct Usage {
+    client: Client,
     feeds: Arc<Feeds>,
     sources: Mutex<BTreeMap<Workload, Source>>,
-    /// By namespace and name.
-    running: Mutex<BTreeMap<(String, String), (Workload, Running)>>,
 }
 
 /// A pod that runs.
@@ -58,8 +56,8 @@ struct Running {
 }
 
 impl Usage {
-    pub(crate) fn new(feeds: Arc<Feeds>) -> Arc<Self> {
-        Arc::new(Self { feeds, ..Self::default() })
+    pub(crate) fn new(client: Client, feeds: Arc<Feeds>) -> Arc<Self> {
+        Arc::new(Self { client, feeds, sources: Mutex::default() })
     }
 
     /// The pods of `workload` use what `source` says.
@@ -68,14 +66,8 @@ impl Usage {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).insert(workload, source);
     }
 
-    /// Serves the API and follows the pods for as long as the runtime lives; the promise is what it serves, and its port.
-    pub(crate) async fn serve(
-        self: Arc<Self>,
-        plane: &ControlPlane,
-        client: Client,
-    ) -> io::Result<(&'static str, u16)> {
-        let following = Arc::clone(&self);
-        tokio::spawn(async move { following.follow(client).await });
+    /// Serves the API for as long as the runtime lives; the promise is what it serves, and its port.
+    pub(crate) async fn serve(self: Arc<Self>, plane: &ControlPlane) -> io::Result<(&'static str, u16)> {
         let router = Router::new()
             .route(&format!("/apis/{GROUP}/v1beta1"), get(resources))
             .route(&format!("/apis/{GROUP}/v1beta1/namespaces/{{namespace}}/pods"), get(pod_metrics))
@@ -83,50 +75,23 @@ impl Usage {
         Ok((GROUP, serve_tls(router, plane).await?))
     }
 
-    async fn follow(&self, client: Client) {
-        let mut events = watcher(Api::<Pod>::all(client), watcher::Config::default()).default_backoff().boxed();
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => self.note(pod, true),
-                Ok(watcher::Event::Delete(pod)) => self.note(pod, false),
-                Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_) => {}
-            }
-        }
-    }
-
-    fn note(&self, pod: Pod, exists: bool) {
-        let status = pod.status.unwrap_or_default();
-        let metadata = pod.metadata;
-        let namespace = metadata.namespace.unwrap_or_default();
-        let app = metadata.labels.unwrap_or_default().remove("app").unwrap_or_default();
-        let key = (namespace.clone(), metadata.name.unwrap_or_default());
-        let runs = exists && metadata.deletion_timestamp.is_none() && status.phase.as_deref() == Some("Running");
-        let ready = status.conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready");
-        let is_ready = ready.as_ref().is_some_and(|ready| ready.status == "True");
-        let changed = ready.and_then(|ready| ready.last_transition_time).map_or(i64::MAX, |time| time.0.as_second());
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if runs {
-            running.insert(key, ((namespace, app), Running { is_ready, changed }));
-        } else {
-            running.remove(&key);
-        }
-    }
-
-    /// The pods of `workload` that run, by name.
-    fn pods(&self, workload: &Workload) -> Vec<(String, Running)> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_workload = running.iter().filter(|(_, (of, _))| of == workload);
-        of_workload.map(|((_, name), (_, pod))| (name.clone(), *pod)).collect()
+    /// The pods of `workload` that run, by name; `None` where the API server does not tell.
+    async fn pods(&self, (namespace, app): &Workload) -> Option<Vec<(String, Running)>> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let pods = api.list(&ListParams::default().labels(&format!("app={app}")).match_any()).await.ok()?;
+        let mut running: Vec<_> = pods.into_iter().filter_map(Running::of).collect();
+        running.sort_by(|left, right| left.0.cmp(&right.0));
+        Some(running)
     }
 
     #[allow(clippy::disallowed_methods, reason = "a real HPA controller looks at a real clock")]
     /// The items of the answer; `None` where one of the loads is a failure.
-    fn items(&self, workload: &Workload) -> Option<Vec<Value>> {
+    async fn items(&self, workload: &Workload) -> Option<Vec<Value>> {
         let source = self.sources.lock().unwrap_or_else(PoisonError::into_inner).get(workload).cloned()?;
         let load = |(index, _)| self.feeds.fetch(&format!("{}_{index}", source.series), source.side);
         let loads: Vec<Option<f64>> = source.metrics.iter().enumerate().map(load).collect();
         let loads: Vec<f64> = loads.into_iter().collect::<Option<_>>()?;
-        let (pods, now) = (self.pods(workload), Timestamp::now().as_second());
+        let (pods, now) = (self.pods(workload).await?, Timestamp::now().as_second());
         // The load that is set is what all samples add up to, however many pods there are just then.
         let sampled = pods.get(source.template.silent..).unwrap_or_default();
         let bearing = sampled.iter().filter(|(_, pod)| pod.is_ready).count().max(1);
@@ -143,6 +108,18 @@ impl Usage {
             })
         };
         Some(sampled.iter().map(item).collect())
+    }
+}
+
+impl Running {
+    /// A pod with its name, if it runs.
+    fn of(pod: Pod) -> Option<(String, Self)> {
+        let (status, metadata) = (pod.status.unwrap_or_default(), pod.metadata);
+        let runs = metadata.deletion_timestamp.is_none() && status.phase.as_deref() == Some("Running");
+        let ready = status.conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready");
+        let is_ready = ready.as_ref().is_some_and(|ready| ready.status == "True");
+        let changed = ready.and_then(|ready| ready.last_transition_time).map_or(i64::MAX, |time| time.0.as_second());
+        metadata.name.filter(|_| runs).map(|name| (name, Self { is_ready, changed }))
     }
 }
 
@@ -183,7 +160,7 @@ async fn pod_metrics(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
     let app = query.get("labelSelector").and_then(|selector| selector.strip_prefix("app=")).unwrap_or_default();
-    let Some(items) = usage.items(&(namespace, app.to_owned())) else {
+    let Some(items) = usage.items(&(namespace, app.to_owned())).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     json_answer(
