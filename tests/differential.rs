@@ -64,7 +64,7 @@ fn twins_scale_alike(shared: &Shared, assets: &Assets) -> Result<(), Failed> {
         Ok::<_, std::io::Error>((prometheus_port, feeds::serve_external(Arc::clone(&feeds), plane).await?))
     })?;
     twins::prepare(plane, ("external.metrics.k8s.io", external_port))?;
-    let operator = Operator::start(plane, prometheus_port, &[])?;
+    let operator = Operator::start(plane, prometheus_port)?;
     let behaviors: Vec<_> = behaviors::all().into_iter().chain(random::behaviors(seed, RANDOM_BEHAVIORS)).collect();
     let verdicts = shared.block_on(async {
         let twins = Twins::start(plane.client().await?, true);

@@ -87,7 +87,7 @@ fn twins_with_pods_scale_alike(shared: &Shared, assets: &Assets) -> Result<(), F
         Ok::<_, Failed>((prometheus_port, usage.serve(plane).await?))
     })?;
     twins::prepare(plane, api)?;
-    let operator = Operator::start(plane, prometheus_port, &[])?;
+    let operator = Operator::start(plane, prometheus_port)?;
     let verdicts = shared.block_on(async {
         let twins = Twins::start(plane.client().await?, false);
         let mut verdicts = trial::play(&behaviors, 0, (&twins, &feeds)).await;

@@ -57,7 +57,7 @@ pub(crate) fn scales_alike(assets: &Assets, manifest: &str, deadline: Duration) 
         Ok::<_, Failed>((prometheus_port, usage.serve(plane).await?))
     })?;
     twins::prepare(plane, api)?;
-    let operator = Operator::start(plane, prometheus_port, &[])?;
+    let operator = Operator::start(plane, prometheus_port)?;
     set(&feeds, STORY[0].0);
     apply(plane, manifest)?;
     let sizes = shared.block_on(async { watch(plane.client().await?, &feeds, deadline).await })?;

@@ -22,17 +22,19 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    /// Starts it; Prometheus answers on `prometheus_port` of loopback.
-    pub(crate) fn start(plane: &ControlPlane, prometheus_port: u16, more: &[&str]) -> std::io::Result<Self> {
+    /// Starts it; Prometheus answers on `prometheus_port` of loopback, and what pods use is asked where HPA asks.
+    pub(crate) fn start(plane: &ControlPlane, prometheus_port: u16) -> std::io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut arguments = vec![
+        let arguments = [
             "run".to_owned(),
             format!("--prometheus-url=http://127.0.0.1:{prometheus_port}"),
             "--metrics-bind-address=0".to_owned(),
             "--health-probe-bind-address=0".to_owned(),
         ];
-        arguments.extend(more.iter().map(|&argument| argument.to_owned()));
-        let environment = [("KUBECONFIG", OsString::from(plane.kubeconfig()))];
+        let environment = [
+            ("KUBECONFIG", OsString::from(plane.kubeconfig())),
+            ("FLYBALL_POD_METRICS_FROM", OsString::from("metrics-api")),
+        ];
         let program = Path::new(env!("CARGO_BIN_EXE_flyball"));
         let process = Process::start(program, &arguments, &environment, folder.path())?;
         Ok(Self { process, _folder: folder })
