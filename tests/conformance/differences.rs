@@ -65,6 +65,8 @@ pub(crate) struct Pass {
     desired: i64,
     /// Whether metrics were believed; `None` where none was looked at.
     active: Option<bool>,
+    /// Whether it ended for whom the selector selects, before any metric.
+    by_selector: bool,
 }
 
 /// The differences that lead from what HPA says to a case to what Flyball answers.
@@ -130,10 +132,10 @@ fn pass(input: &Value, with: &[Difference]) -> Result<Pass, String> {
         return Err("faults, and sizes of zero, are not modelled: no difference is about them".to_owned());
     }
     if spec > max || spec < min {
-        return Ok(Pass { desired: spec.clamp(min, max), active: None });
+        return Ok(Pass { desired: spec.clamp(min, max), active: None, by_selector: false });
     }
-    let held = Pass { desired: spec, active: Some(false) };
-    let Some(pods) = measured(input, with)? else { return Ok(held) };
+    let held = Pass { desired: spec, active: Some(false), by_selector: false };
+    let Some(pods) = measured(input, with)? else { return Ok(Pass { by_selector: true, ..held }) };
     let metrics = input["metrics"].as_array().ok_or("no metrics")?;
     let proposals = metrics
         .iter()
@@ -144,7 +146,7 @@ fn pass(input: &Value, with: &[Difference]) -> Result<Pass, String> {
         return Ok(held);
     };
     let stabilized = stabilized(input, (spec, best.max(0)), with)?;
-    Ok(Pass { desired: limited(input, (spec, stabilized), (min, max))?, active: Some(true) })
+    Ok(Pass { desired: limited(input, (spec, stabilized), (min, max))?, active: Some(true), by_selector: false })
 }
 
 /// The pods that the selector selects; `None` where the pass ends for whom it selects, and within it where that is not known.
