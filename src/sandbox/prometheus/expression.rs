@@ -1,7 +1,9 @@
 //! The part of PromQL that the sandbox knows, parsed: selectors with matchers (regular expressions only as alternatives of words),
-//! `rate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, numbers, and `+ - * /`. Pure.
+//! `rate`, `irate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, numbers, and `+ - * /`. Pure.
 
 use std::fmt;
+
+pub use super::selector::{Matcher, Selector};
 
 /// Longest query that is read.
 const MAX_QUERY_BYTES: usize = 64 * 1024;
@@ -17,8 +19,8 @@ pub enum Expression {
     Selector(Selector),
     /// The growth of counters over a window.
     Growth {
-        /// Per second (`rate`) rather than in all (`increase`).
-        per_second: bool,
+        /// How it is measured.
+        growth: Growth,
         /// Which counters.
         selector: Selector,
         /// Length of the window.
@@ -61,39 +63,15 @@ pub enum Aggregation {
     Count,
 }
 
-/// Which series are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selector {
-    /// Name of the metric.
-    pub name: String,
-    /// What its labels must be.
-    pub matchers: Vec<Matcher>,
-}
-
-/// What a label must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Matcher {
-    /// The label.
-    pub label: String,
-    /// Must be one of the values rather than none of them.
-    pub equal: bool,
-    /// The values; `.*` and `.+` stand for any, where `pattern`.
-    pub values: Vec<String>,
-    /// Written as a regular expression.
-    pub pattern: bool,
-}
-
-impl Matcher {
-    /// Whether `value` (empty where the label is not there) is as it must be.
-    #[must_use]
-    pub fn matches(&self, value: &str) -> bool {
-        let found = self.values.iter().any(|wanted| match wanted.as_str() {
-            ".*" if self.pattern => true,
-            ".+" if self.pattern => !value.is_empty(),
-            wanted => wanted == value,
-        });
-        found == self.equal
-    }
+/// How growth is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    /// In all (`increase`).
+    Increase,
+    /// Per second (`rate`).
+    Rate,
+    /// Per second, between the last two samples (`irate`).
+    Latest,
 }
 
 /// Why a query cannot be read.
@@ -249,7 +227,9 @@ impl<'a> Parser<'a> {
         }
         self.at += 1;
         let expression = match word {
-            "rate" | "increase" => self.growth(word == "rate")?,
+            "increase" => self.growth(Growth::Increase)?,
+            "rate" => self.growth(Growth::Rate)?,
+            "irate" => self.growth(Growth::Latest)?,
             "vector" => Expression::Vector(Box::new(self.sum()?)),
             _ => {
                 let problem = format!("the sandbox does not know the function {word:?}");
@@ -290,7 +270,7 @@ impl<'a> Parser<'a> {
         Ok(labels)
     }
 
-    fn growth(&mut self, per_second: bool) -> Result<Expression, ParseError> {
+    fn growth(&mut self, growth: Growth) -> Result<Expression, ParseError> {
         let name = self.span(is_word);
         if name.is_empty() {
             return Err(self.error("expected type range vector in call to function \"rate\""));
@@ -304,7 +284,7 @@ impl<'a> Parser<'a> {
             problem: format!("bad number or duration syntax: {window:?}"),
         })?;
         self.expect(']')?;
-        Ok(Expression::Growth { per_second, selector, window_millis })
+        Ok(Expression::Growth { growth, selector, window_millis })
     }
 
     fn selector(&mut self, name: &str) -> Result<Selector, ParseError> {

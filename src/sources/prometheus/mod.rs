@@ -9,6 +9,7 @@ pub mod decode;
 pub mod read;
 mod text;
 pub mod transport;
+pub mod usage;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::connection::Connection;
-pub use self::decode::{Answer, DecodeError, decode};
+pub use self::decode::{Answer, DecodeError, LabelledAnswer, decode, decode_each, decode_labelled};
 pub use self::read::{Noted, read, read_answer};
 pub use self::transport::{
     HttpTransport, InvalidConnection, QueryForm, RawAnswer, Transport, TransportError, install_tls_provider,
@@ -97,9 +98,17 @@ impl PrometheusSource<HttpTransport> {
     /// # Errors
     /// The address cannot be used, see [`InvalidConnection`].
     pub fn connect(address: &str, limits: Limits) -> Result<Self, InvalidConnection> {
-        let connection = Connection::of_flag(address).map_err(|problem| problem.of(FLAG))?;
-        Ok(Self::new(HttpTransport::new(&connection, FLAG, limits)?, limits))
+        Ok(Self::new(transport_of_flag(address, limits)?, limits))
     }
+}
+
+/// The way to the Prometheus at `address`, which the operator's own flag gives.
+///
+/// # Errors
+/// The address cannot be used, see [`InvalidConnection`].
+pub fn transport_of_flag(address: &str, limits: Limits) -> Result<HttpTransport, InvalidConnection> {
+    let connection = Connection::of_flag(address).map_err(|problem| problem.of(FLAG))?;
+    HttpTransport::new(&connection, FLAG, limits)
 }
 
 impl<T: Transport> PrometheusSource<T> {

@@ -38,7 +38,7 @@ impl From<Reading> for Noted {
 #[must_use]
 pub fn read(raw: &RawAnswer, query: &MetricQuery, at: Timestamp, max_series: usize) -> Noted {
     if !(200..300).contains(&raw.status) {
-        return failed_status(raw).into();
+        return Reading::Missing(refusal(raw)).into();
     }
     match decode(&raw.body, max_series) {
         Ok(answer) => Noted { reading: read_answer(&answer, query, at), remarks: remarks(answer) },
@@ -90,7 +90,7 @@ pub fn read_answer(answer: &Answer, query: &MetricQuery, at: Timestamp) -> Readi
 }
 
 /// Why the answer is not whole, if it is not.
-fn why_partial(answer: &Answer) -> Option<Absent> {
+pub(super) fn why_partial(answer: &Answer) -> Option<Absent> {
     let says_missing = |text: &&String| !ABOUT_THE_QUERY.iter().any(|known| text.starts_with(known));
     let warnings = &answer.warnings;
     let message = if let Some(first) = warnings.texts.iter().find(says_missing) {
@@ -162,8 +162,9 @@ fn sum(points: &[Point], at: Timestamp) -> Option<Sample> {
     })
 }
 
-/// The reading of an answer whose HTTP status is not a success.
-fn failed_status(raw: &RawAnswer) -> Reading {
+/// Why there is nothing in an answer whose HTTP status is not a success.
+#[must_use]
+pub fn refusal(raw: &RawAnswer) -> Absent {
     let status = raw.status;
     let refused = decode_error(&raw.body);
     let owner = raw.label.as_deref().unwrap_or("the source");
@@ -202,7 +203,7 @@ fn failed_status(raw: &RawAnswer) -> Reading {
             (Absence::Malformed, format!("The server answered with HTTP {status} {mend}"))
         }
     };
-    Reading::missing(absence, sentence)
+    Absent { absence, message: sentence.into() }
 }
 
 #[cfg(test)]
