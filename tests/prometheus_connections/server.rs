@@ -15,8 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::certificates::Pair;
 
 /// One number, at the epoch.
-pub(crate) const ANSWER: &str =
-    r#"{"status":"success","data":{"resultType":"scalar","result":[1700000000.25,"42"]}}"#;
+pub(crate) const ANSWER: &str = r#"{"status":"success","data":{"resultType":"scalar","result":[1700000000.25,"42"]}}"#;
 
 /// A server that lives as long as this value.
 pub(crate) struct Server {

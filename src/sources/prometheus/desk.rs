@@ -229,7 +229,7 @@ impl<T: Transport> Desk<T> {
         namespaces.dedup();
         let order = Order { promql, namespaces, time: moment.time, end: moment.end, leave_half: true };
         let answers = match self.line.send(&order).await {
-            Ok(raw) => split(&raw.body, self.line.limits.series).ok(),
+            Ok(raw) => split(&raw.body, self.line.limits.series),
             Err(failure) if failure.about_query => None,
             Err(Failure { absent, .. }) => {
                 for member in members {

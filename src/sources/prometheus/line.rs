@@ -204,7 +204,7 @@ fn judge(answered: Result<RawAnswer, TransportError>) -> (Result<RawAnswer, Fail
         }
     };
     let absent = read::refusal(&raw);
-    let ill = || Sign::Ill { why: absent.message.clone(), retry_after: retry_after(&raw) };
+    let ill = || Sign::Ill { why: absent.message.clone(), retry_after: raw.retry_after };
     // Prometheus' own word that this query took too long, which 408 and 504 of a proxy are not.
     let out_of_time = absent.absence == Absence::Timeout && !matches!(raw.status, 408 | 504);
     let (sign, about_query) = match raw.status {
@@ -216,11 +216,6 @@ fn judge(answered: Result<RawAnswer, TransportError>) -> (Result<RawAnswer, Fail
         _ => (Sign::Well, absent.absence == Absence::BadQuery),
     };
     (Err(Failure { absent, about_query }), sign)
-}
-
-/// How long the server asks us to stay away.
-fn retry_after(_raw: &RawAnswer) -> Option<Duration> {
-    None // filled in by the transport
 }
 
 /// An instant as people read it, to the second: the same in every message of one outage.

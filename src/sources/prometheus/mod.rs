@@ -1,7 +1,7 @@
 //! Asks a Prometheus. Owns the limits of one source; must not decide anything, and never fails: whatever goes wrong is a reading that
 //! says what.
 //!
-//! `desk` gathers what many policies ask at once and asks each thing once; `gate` lets queries pass, in turn (`queue`), so fast (`pace`),
+//! `desk` gathers what many policies ask at once and asks each thing once, as `plan` and `fuse` say; `gate` lets queries pass, in turn (`queue`), so fast (`pace`),
 //! and not while the server is ill (`breaker`); `line` sends them. `transport` carries, `decode` parses, `read` judges; this file joins
 //! them. Only `transport` knows sockets, so the sandbox can answer in process with the same raw bodies.
 
@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod connection;
 pub mod decode;
 mod desk;
+pub mod fuse;
 mod gate;
 mod line;
 mod pace;
@@ -28,10 +29,10 @@ use std::time::Duration;
 use self::breaker::BreakerState;
 use self::desk::Desk;
 use self::line::Line;
-use self::plan::Planner;
+use self::plan::{Planner, Shapes};
 
 pub use self::connection::Connection;
-pub use self::decode::{Answer, DecodeError, decode};
+pub use self::decode::{Answer, DecodeError, LabelledAnswer, decode, decode_each, decode_labelled};
 pub use self::desk::GATHER_WINDOW;
 pub use self::read::{Noted, read, read_answer};
 pub use self::transport::{
@@ -156,7 +157,7 @@ impl PrometheusSource<HttpTransport> {
 impl<T: Transport> PrometheusSource<T> {
     /// A source that asks through `transport`.
     pub fn new(transport: T, limits: Limits) -> Self {
-        Self::with_planner(transport, limits, Box::new(plan::Alone))
+        Self::with_planner(transport, limits, Box::new(Shapes::default()))
     }
 
     fn with_planner(transport: T, limits: Limits, planner: Box<dyn Planner>) -> Self {

@@ -3,7 +3,7 @@
 use super::*;
 
 fn answer(status: u16, body: &'static str) -> Result<RawAnswer, TransportError> {
-    Ok(RawAnswer { status, body: body.into() })
+    Ok(RawAnswer::new(status, body))
 }
 
 fn host() -> String {
@@ -51,6 +51,9 @@ fn outcomes_tell_a_poison_query_from_an_ill_server() {
         };
         assert_eq!((judged.unwrap_err().about_query, is), (about_query, health), "{shown}");
     }
+    let busy = answer(429, "").map(|raw| RawAnswer { retry_after: Some(Duration::from_secs(30)), ..raw });
+    let (_, sign) = judge(busy);
+    assert!(matches!(sign, Sign::Ill { retry_after: Some(pause), .. } if pause.as_secs() == 30), "{sign:?}");
     let (judged, sign) = judge(answer(200, "anything"));
     assert_eq!((judged.is_ok(), sign), (true, Sign::Well));
 }
