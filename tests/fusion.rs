@@ -13,6 +13,7 @@ mod server;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
+use flyball::sources::prometheus::decode::{Answer, Point};
 use flyball::sources::prometheus::decode_labelled;
 use flyball::sources::prometheus::fuse::{FuseLimits, Fused, Template, fuse};
 use libtest_mimic::{Failed, Trial};
@@ -26,6 +27,8 @@ use server::Server;
 const SEED_VARIABLE: &str = "FLYBALL_SEED";
 /// Patterns of a run, each for several members.
 const PATTERNS: u64 = 1500;
+/// What adding up in another order may change, in relation to the value.
+const TOLERANCE: f64 = 1e-9;
 /// More series than any answer here has.
 const MAX_SERIES: usize = 10_000;
 /// Fewest compared answers with series that count as a proof.
@@ -117,14 +120,11 @@ async fn check_request(
         match (server.ask(alone).await?, &shared) {
             (Ok(body), Ok(shared)) => {
                 let single = decode_labelled(&body, MAX_SERIES, &[])?.answer;
-                let points = |answer: &flyball::sources::prometheus::Answer| {
-                    let point = |point: &flyball::sources::prometheus::decode::Point| (point.value.to_bits(), point.at);
-                    let mut points: Vec<_> = answer.points.iter().map(point).collect();
-                    points.sort_unstable();
-                    points
-                };
-                let (want, got) = (points(&single), points(&shared[place]));
-                if want != got || single.warnings != shared[place].warnings || single.infos != shared[place].infos {
+                let (want, got) = (sorted(&single), sorted(&shared[place]));
+                if !alike(&want, &got)
+                    || single.warnings != shared[place].warnings
+                    || single.infos != shared[place].infos
+                {
                     let shared = &shared[place];
                     return Err(format!(
                         "alone {alone}\n yields {single:?}\n, shared {}\n yields {shared:?}",
@@ -154,4 +154,23 @@ async fn check_request(
         }
     }
     Ok(())
+}
+
+/// The points of an answer in an order of their own: a server may answer in any.
+fn sorted(answer: &Answer) -> Vec<Point> {
+    let mut points = answer.points.clone();
+    points.sort_by(|a, b| a.value.total_cmp(&b.value).then(a.at.cmp(&b.at)));
+    points
+}
+
+/// As many points, at the same instants, of the same values. Prometheus adds up in an order that it does not keep itself (the groups of
+/// `histogram_quantile` come out of a hash), so the last digits may differ.
+fn alike(left: &[Point], right: &[Point]) -> bool {
+    let same = |(left, right): (&Point, &Point)| {
+        let close = (left.value - right.value).abs() <= left.value.abs().max(right.value.abs()) * TOLERANCE;
+        let equal =
+            left.value.to_bits() == right.value.to_bits() || close || (left.value.is_nan() && right.value.is_nan());
+        left.at == right.at && equal
+    };
+    left.len() == right.len() && left.iter().zip(right).all(same)
 }
