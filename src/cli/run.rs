@@ -105,6 +105,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let source =
         PrometheusSource::connect(&prometheus_url, Limits::default()).map_err(|error| UsageError(error.to_string()))?;
     let metrics = Arc::new(Metrics::new());
+    let watched = source.clone();
+    metrics.sources.watch("default", move || watched.activity());
     let config = configuration(kubeconfig, context).await?;
     let observed = metrics.clone();
     let observe: RequestObserver = Arc::new(move |method| observed.api_requested(method));

@@ -4,7 +4,7 @@
 use futures::future::join_all;
 
 use super::*;
-use crate::sources::prometheus::{Limits, QueryForm, RawAnswer, TransportError};
+use crate::sources::prometheus::{Limits, QueryForm, RawAnswer, TransportError, decode};
 
 /// What the server does to a query that holds a word.
 type Rule = (&'static str, Does);
@@ -283,6 +283,8 @@ async fn a_dead_server_is_probed_and_found_again() {
         assert!(scene.ask(&queries).await.iter().all(|fared| *fared == Err("SourceUnavailable")));
         tokio::time::sleep(Duration::from_millis(995)).await;
     }
+    // No probe is on its way now.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let probes = scene.sent();
     assert!((100..=120).contains(&probes.len()), "{} probes in 10 minutes", probes.len());
     assert!(probes.iter().all(|probe| probe == "vector(1)"));
