@@ -17,6 +17,8 @@ mod operator;
 mod policy;
 #[path = "e2e/support.rs"]
 mod support;
+#[path = "e2e/usage.rs"]
+mod usage;
 
 use control_plane::{Controllers, Options, Shared};
 
@@ -29,6 +31,7 @@ fn main() {
         import::trials(&shared),
         examples::trials(&shared),
         operator::trials(),
+        usage::trials(),
     ]
     .into_iter()
     .flatten()

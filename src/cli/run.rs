@@ -1,5 +1,7 @@
 //! `flyball run`: the operator. Wires clients, source, loop and servers together, and stops them in order.
 
+mod pod_metrics;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +13,12 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use self::pod_metrics::PodMetricsArgs;
 use super::UsageError;
 use crate::clock::SystemClock;
 use crate::cluster::client::{Clients, RequestObserver};
 use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
-use crate::sources::prometheus::{Limits, PrometheusSource};
+use crate::sources::prometheus::{HttpTransport, Limits, PrometheusSource};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::{Metrics, http};
 
@@ -25,6 +28,8 @@ pub struct RunArgs {
     /// Address of the Prometheus API, such as `http://prometheus-server.monitoring`
     #[arg(long, env = "FLYBALL_PROMETHEUS_URL", value_name = "URL")]
     prometheus_url: String,
+    #[command(flatten)]
+    pod_metrics: PodMetricsArgs,
     /// Where to serve /metrics; 0 for nowhere
     #[arg(long, env = "FLYBALL_METRICS_BIND_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:8080", value_parser = bind_address)]
     metrics_bind_address: Bind,
@@ -87,6 +92,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     // In full, so that a flag that nobody uses does not compile.
     let RunArgs {
         prometheus_url,
+        pod_metrics,
         metrics_bind_address,
         health_probe_bind_address,
         watch_namespace,
@@ -104,6 +110,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     let source =
         PrometheusSource::connect(&prometheus_url, Limits::default()).map_err(|error| UsageError(error.to_string()))?;
+    let usages =
+        pod_metrics.usages(watch_namespace.as_deref(), |limits| HttpTransport::new(&prometheus_url, limits))?;
     let metrics = Arc::new(Metrics::new());
     let watched = source.clone();
     metrics.sources.watch("default", move || watched.activity());
@@ -115,12 +123,13 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         kubernetes = %config.cluster_url,
         namespace = watch_namespace.as_deref().unwrap_or("*"),
+        pod_metrics = if usages.is_some() { "prometheus" } else { "metrics-api" },
         concurrency,
         "Starting"
     );
     let settings = Settings { namespace: watch_namespace, concurrency, instance: instance() };
     let policies = clients.reads.clone();
-    let controller = Controller::new((clients, source, SystemClock), metrics.clone(), settings);
+    let controller = Controller::new((clients, source, SystemClock), metrics.clone(), settings).with_pod_usages(usages);
     let servers =
         Servers::start(metrics, controller.health(), (metrics_bind_address, health_probe_bind_address)).await?;
     let cancel = CancellationToken::new();

@@ -9,6 +9,7 @@ use flyball::cluster::client::Clients;
 use flyball::controller::{Controller, ControllerError, Settings};
 use flyball::sandbox::kubernetes::{Failure, Fault};
 use flyball::sandbox::{Kubernetes, Prometheus, SimClock};
+use flyball::sources::prometheus::usage::PodUsages;
 use flyball::sources::prometheus::{Limits, PrometheusSource};
 use flyball::telemetry::Metrics;
 use flyball::telemetry::http::Health;
@@ -35,6 +36,8 @@ pub(crate) struct Scene {
     pub(crate) wire: Wire,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Arc<Health>,
+    /// What tells usage of pods to the next controller; nothing for `metrics.k8s.io`.
+    pub(crate) pod_usages: Option<PodUsages>,
     values: Mutex<BTreeMap<String, f64>>,
     running: Option<Running>,
 }
@@ -69,6 +72,7 @@ impl Scene {
             wire: Wire::default(),
             metrics: Arc::default(),
             health: Arc::default(),
+            pod_usages: None,
             values: Mutex::default(),
             running: None,
         }
@@ -89,7 +93,7 @@ impl Scene {
         let client = self.wire.client(&self.kubernetes);
         self.metrics = Arc::new(Metrics::new());
         let parts = (Clients::same(client.clone()), self.probe.clone(), self.clock);
-        let controller = Controller::new(parts, self.metrics.clone(), settings);
+        let controller = Controller::new(parts, self.metrics.clone(), settings).with_pod_usages(self.pod_usages.take());
         self.health = controller.health();
         let cancel = CancellationToken::new();
         let task = tokio::spawn(controller.run(client, cancel.clone()));

@@ -20,6 +20,7 @@ mod queue;
 pub mod read;
 mod text;
 pub mod transport;
+pub mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
