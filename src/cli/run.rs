@@ -111,7 +111,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let source =
         PrometheusSource::connect(&prometheus_url, Limits::default()).map_err(|error| UsageError(error.to_string()))?;
     let usages =
-        pod_metrics.usages(watch_namespace.as_deref(), |limits| HttpTransport::new(&prometheus_url, limits))?;
+        pod_metrics.usages(watch_namespace.as_deref(), |limits| HttpTransport::of_flag(&prometheus_url, limits))?;
     let metrics = Arc::new(Metrics::new());
     let watched = source.clone();
     metrics.sources.watch("default", move || watched.activity());
