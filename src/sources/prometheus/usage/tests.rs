@@ -6,7 +6,7 @@ use crate::engine::{Container, Phase, PodResources};
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn raw(status: u16, body: impl Into<String>) -> RawAnswer {
-    RawAnswer { status, body: body.into().into() }
+    RawAnswer::new(status, body.into())
 }
 
 /// A Prometheus that takes its time, counts, and answers every question alike.
