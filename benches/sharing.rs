@@ -6,12 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may fail by panicking")]
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flyball::engine::{Reading, Timestamp};
 use flyball::sources::prometheus::{Limits, PrometheusSource, QueryForm, RawAnswer, Transport, TransportError};
 use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule};
+use tokio::time::Instant;
 
 const POLICIES: usize = 1_000;
 /// Slots of a period: so many batches make a round.
