@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -84,20 +84,11 @@ fn trials(deviating: &Arc<AtomicU64>) -> Result<Vec<Trial>, String> {
             trials.push(Trial::test(format!("deviations::{case}"), move || Err(problem.into())));
         }
     }
-    let mut unsupported: BTreeMap<String, u64> = BTreeMap::new();
     for case in cases {
-        if let Some(kind) = cases::unsupported(&case.kind, &case.input) {
-            *unsupported.entry(kind).or_default() += 1;
-            continue;
-        }
         let deviation = listed.get(&case.id).cloned();
         let deviating = Arc::clone(deviating);
         let name = format!("{}::{}", case.kind, case.id);
         trials.push(Trial::test(name, move || check(&case, deviation.as_ref(), &deviating)));
-    }
-    for (kind, count) in unsupported {
-        let reason = format!("{count} cases: {}", sync::WHY_UNSUPPORTED);
-        trials.push(Trial::ignorable_test(kind, move || Ok(Completion::ignored_with(reason))));
     }
     Ok(trials)
 }

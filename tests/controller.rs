@@ -25,6 +25,8 @@ mod pods;
 mod rivals;
 #[path = "controller/scene.rs"]
 mod scene;
+#[path = "controller/selectors.rs"]
+mod selectors;
 #[path = "controller/usage.rs"]
 mod usage;
 #[path = "controller/wire.rs"]

@@ -5,6 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::core::CustomResourceExt as _;
 use serde_json::{Map, Value, json};
 
+use super::rules;
 use super::spec::ScalingPolicy;
 
 /// First line of the generated file.
@@ -65,6 +66,12 @@ fn document() -> Result<Value, CrdError> {
             "description".into(),
             json!("What is wanted: which workload, between which bounds, by which metrics."),
         );
+    }
+    for (block, rule) in rules::target_fields() {
+        let target = format!("{spec}/properties/metrics/items/properties/{block}/properties/target");
+        if let (Some(Value::Object(target)), Value::Object(rule)) = (document.pointer_mut(&target), rule) {
+            target.extend(rule);
+        }
     }
     Ok(tidy(document)) // again, so that what was put in stands in its place
 }

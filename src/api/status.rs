@@ -53,7 +53,7 @@ pub struct ScalingPolicyStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = "MAX_STATUS_METRICS"))]
     pub current_metrics: Vec<MetricStatus>,
-    /// The state in the words of HPA and of kstatus: Ready, Stalled, AbleToScale, ScalingActive, ScalingLimited, and, where on, Paused and DryRun.
+    /// The state in the words of HPA and of kstatus: Ready, Stalled, AbleToScale, ScalingActive, ScalingLimited, and, where on, ScaledToZero, AmbiguousSelector, Paused and DryRun.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,

@@ -8,17 +8,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use kube::Config;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use self::pod_metrics::PodMetricsArgs;
 use super::UsageError;
+use super::kubeconfig::configuration;
 use crate::clock::SystemClock;
 use crate::cluster::client::{Clients, RequestObserver};
 use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
-use crate::sources::prometheus::{HttpTransport, Limits, PrometheusSource};
+use crate::sources::prometheus::{Limits, PrometheusSource, transport_of_flag};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::{Metrics, http};
 
@@ -110,12 +109,12 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     let source =
         PrometheusSource::connect(&prometheus_url, Limits::default()).map_err(|error| UsageError(error.to_string()))?;
-    let usages =
-        pod_metrics.usages(watch_namespace.as_deref(), |limits| HttpTransport::of_flag(&prometheus_url, limits))?;
+    let of_pods = |limits| transport_of_flag(&prometheus_url, limits).map(Some);
+    let usages = pod_metrics.usages(watch_namespace.as_deref(), of_pods)?;
     let metrics = Arc::new(Metrics::new());
     let watched = source.clone();
     metrics.sources.watch("default", move || watched.activity());
-    let config = configuration(kubeconfig, context).await?;
+    let config = configuration(kubeconfig.as_deref(), context.as_deref()).await?;
     let observed = metrics.clone();
     let observe: RequestObserver = Arc::new(move |method| observed.api_requested(method));
     let clients = Clients::connect(&config, &observe).context("the API server's client could not be made")?;
@@ -144,22 +143,6 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     servers.stop().await;
     tracing::info!("Stopped");
     Ok(())
-}
-
-async fn configuration(kubeconfig: Option<std::path::PathBuf>, context: Option<String>) -> anyhow::Result<Config> {
-    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-    let config = match kubeconfig {
-        Some(file) => {
-            let kubeconfig = Kubeconfig::read_from(&file)
-                .with_context(|| format!("--kubeconfig {} could not be read", file.display()))?;
-            Config::from_custom_kubeconfig(kubeconfig, &options).await?
-        }
-        None if options.context.is_some() => Config::from_kubeconfig(&options).await?,
-        None => Config::infer().await.context(
-            "no cluster found: neither KUBECONFIG, ~/.kube/config nor a service account could be used; name one with --kubeconfig",
-        )?,
-    };
-    Ok(config)
 }
 
 /// The name of this process in events: the pod's name, where Kubernetes tells it.

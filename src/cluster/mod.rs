@@ -4,6 +4,7 @@
 pub mod client;
 pub mod error;
 pub mod events;
+pub mod informer;
 pub mod kinds;
 pub mod pods;
 pub mod rivals;

@@ -9,6 +9,7 @@ mod observe;
 pub mod registry;
 mod report;
 pub mod schedule;
+mod selectors;
 mod sync;
 
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ use crate::telemetry::{Metrics, PolicyKey};
 use claims::Claims;
 use registry::{Change, Memory, Registry, key_of};
 use schedule::{Millis, PolicyId, Schedule};
+use selectors::Selectors;
 
 /// Longest that a stop waits for passes that are running: below the 30 s that Kubernetes grants, above the 5 s of any request.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
@@ -72,6 +74,8 @@ pub struct Context<M, C> {
     pub rivals: Rivals,
     /// Which policies would write to which workload.
     pub(crate) claims: Claims,
+    /// Which policies measure which pods.
+    pub(crate) selectors: Selectors,
 }
 
 /// How a controller runs.
@@ -131,6 +135,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             events,
             rivals,
             claims: Claims::default(),
+            selectors: Selectors::default(),
         };
         Self {
             context: Arc::new(context),
@@ -258,6 +263,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                     self.schedule.remove(id);
                     self.context.metrics.policies.forget(&key);
                     self.context.claims.release(&key);
+                    self.context.selectors.release(&key);
                 }
                 self.listed = true;
                 self.health.set_ready(true);
@@ -290,6 +296,9 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                 Change::Due(id) => {
                     if let Some(entry) = self.registry.get_mut(id) {
                         entry.subject.claim(&self.context.claims);
+                        if !entry.subject.needs_pods() {
+                            self.context.selectors.release(&entry.subject.key);
+                        }
                         let rhythm = (entry.subject.uid.as_str(), entry.subject.period_millis());
                         self.schedule.upsert(id, rhythm, now);
                     }
@@ -303,6 +312,8 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
         self.context.metrics.policies.forget(key);
         self.context.claims.release(key);
         let id = self.registry.remove(key);
+        // After the registry, which marks the policy: a pass that is running takes its selector in no more.
+        self.context.selectors.release(key);
         if let Some(id) = id {
             self.schedule.remove(id);
         }

@@ -43,6 +43,8 @@ pub struct Memory {
     pub state: State,
     /// The status that the API server holds, as last written by us, or as found at the start.
     pub status: Option<Arc<ScalingPolicyStatus>>,
+    /// The decision that `status` tells, where it tells one without a write.
+    pub told: Option<publish::Told>,
     /// What `status` tells of the recommendations before this process has been taken in, once, at the first size that was seen.
     pub recalled: bool,
     /// The last change of size.
@@ -253,6 +255,12 @@ impl Subject {
             Mode::Auto | Mode::Paused { replicas: Some(_) } => true,
             Mode::DryRun | Mode::Paused { replicas: None } => false,
         })
+    }
+
+    /// Some metric of this policy has a value per pod. Nothing is watched, and nothing can overlap, for policies that need no pods.
+    #[must_use]
+    pub fn needs_pods(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.metrics.iter().any(|metric| metric.kind.is_per_pod()))
     }
 
     /// Claims the workload that this policy would write to. One that only watches, or is invalid, claims none.

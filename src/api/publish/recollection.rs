@@ -16,6 +16,12 @@ pub fn remember(
     (state, standing): (&State, Standing<'_>),
 ) -> bool {
     status.recent_recommendations = records(&Recollection::of(state, standing));
+    is_due(published, (state, standing))
+}
+
+/// Whether what `published` holds of the recommendations is worth a write, given what the windows still need of `state`.
+#[must_use]
+pub fn is_due(published: Option<&ScalingPolicyStatus>, (state, standing): (&State, Standing<'_>)) -> bool {
     // Nonsense in place of a memory is a reason to write as well, unless the truth is nothing, which is what is read from it.
     let published = published.and_then(told).unwrap_or_default();
     !published.suffices(state, standing)
