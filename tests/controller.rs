@@ -17,6 +17,8 @@ mod memory;
 mod missing;
 #[path = "controller/modes.rs"]
 mod modes;
+#[path = "controller/outage.rs"]
+mod outage;
 #[path = "controller/pods.rs"]
 mod pods;
 #[path = "controller/rivals.rs"]

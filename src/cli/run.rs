@@ -112,6 +112,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let of_pods = |limits| transport_of_flag(&prometheus_url, limits).map(Some);
     let usages = pod_metrics.usages(watch_namespace.as_deref(), of_pods)?;
     let metrics = Arc::new(Metrics::new());
+    let watched = source.clone();
+    metrics.sources.watch("default", move || watched.activity());
     let config = configuration(kubeconfig.as_deref(), context.as_deref()).await?;
     let observed = metrics.clone();
     let observe: RequestObserver = Arc::new(move |method| observed.api_requested(method));

@@ -15,8 +15,8 @@ use crate::api::query::{MetricRequest, PodUsage};
 use crate::clock::Clock;
 use crate::cluster::SeenScale;
 use crate::engine::{self, Absence, Absent, Observation, Pod, Reading, State, Timestamp};
-use crate::sources::MetricSource;
 use crate::sources::kubernetes::PodScope;
+use crate::sources::{Ask, MetricSource};
 
 /// What was seen of a workload.
 #[derive(Debug, Clone)]
@@ -112,7 +112,7 @@ async fn read<M: MetricSource, C>(
 ) -> Reading {
     let namespace = place.namespace;
     match request {
-        MetricRequest::Prometheus(query) => context.source.read(query, now).await,
+        MetricRequest::Prometheus(query) => context.source.read(Ask { query, namespace, at: now }).await,
         MetricRequest::PodUsage(usage) => match place.scope() {
             Ok(scope) => pod_usage(context, usage, ((scope, place.known_pods()), now)).await,
             Err(absent) => Reading::Missing(absent),

@@ -1,7 +1,7 @@
 //! From an answer to a reading. Pure: the server's words in, one value or its absence with a sentence out. Owns the rules on
 //! what counts as whole, fresh and finite; knows no network and asks nobody.
 
-use super::decode::{Answer, DecodeError, MAX_ERROR_CHARS, Notes, Point, decode, decode_error};
+use super::decode::{Answer, DecodeError, MAX_ERROR_CHARS, Point, decode, decode_error};
 use super::text::one_line;
 use super::transport::RawAnswer;
 use crate::engine::{Absence, Absent, Milli, Reading, Sample, Timestamp};
@@ -24,7 +24,7 @@ const ABOUT_THE_QUERY: [&str; 5] = [
 pub struct Noted {
     /// What the decision sees.
     pub reading: Reading,
-    /// Remarks to show to the author of the query; bounded as [`Notes`] are.
+    /// Remarks to show to the author of the query; bounded as [`Notes`](super::decode::Notes) are.
     pub remarks: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ pub fn read(raw: &RawAnswer, query: &MetricQuery, at: Timestamp, max_series: usi
         return Reading::Missing(refusal(raw)).into();
     }
     match decode(&raw.body, max_series) {
-        Ok(answer) => Noted { reading: read_answer(&answer, query, at), remarks: remarks(answer) },
+        Ok(answer) => Noted { reading: read_answer(&answer, query, at), remarks: remarks(&answer) },
         Err(error) => Reading::missing(error.absence(), error.to_string()).into(),
     }
 }
@@ -109,10 +109,8 @@ pub(super) fn why_partial(answer: &Answer) -> Option<Absent> {
 }
 
 /// Everything the server remarked; what makes a reading partial stands in the reading as well.
-fn remarks(answer: Answer) -> Vec<String> {
-    let Notes { texts: mut all, .. } = answer.warnings;
-    all.extend(answer.infos.texts);
-    all
+pub(super) fn remarks(answer: &Answer) -> Vec<String> {
+    [answer.warnings.texts.as_slice(), answer.infos.texts.as_slice()].concat()
 }
 
 fn not_finite(value: f64, count: usize) -> String {

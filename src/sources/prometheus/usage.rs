@@ -46,6 +46,8 @@ pub const fn limits() -> Limits {
         body_bytes: MAX_BODY_BYTES,
         series: MAX_SERIES,
         concurrency: 2,
+        waiting: super::DEFAULT_WAITING,
+        requests_per_second: None,
     }
 }
 
