@@ -7,7 +7,7 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flyball::engine::Timestamp;
-use flyball::sources::prometheus::{DEFAULT_SERIES, RawAnswer, decode, read};
+use flyball::sources::prometheus::{DEFAULT_SERIES, RawAnswer, decode, decode_labelled, read};
 use flyball::sources::{MetricQuery, SeriesRule};
 
 /// A body as Prometheus writes it, with labels of a usual length.
@@ -30,11 +30,14 @@ fn answers(criterion: &mut Criterion) {
     let query = MetricQuery { promql: "x".into(), series: SeriesRule::Sum, max_sample_age_seconds: Some(60) };
     let at = Timestamp::from_millis(1_700_000_000_123);
     for series in [1, 5_000] {
-        let raw = RawAnswer { status: 200, body: body(series) };
+        let raw = RawAnswer::new(200, body(series));
         let mut group = criterion.benchmark_group(format!("{series}_series"));
         group.throughput(Throughput::Bytes(raw.body.len() as u64));
         group.bench_function("decode", |bencher| {
             bencher.iter(|| decode(black_box(&raw.body), DEFAULT_SERIES).unwrap());
+        });
+        group.bench_function("decode_labelled", |bencher| {
+            bencher.iter(|| decode_labelled(black_box(&raw.body), DEFAULT_SERIES, &["namespace", "pod"]).unwrap());
         });
         group.bench_function("read", |bencher| {
             bencher.iter(|| read(black_box(&raw), &query, at, DEFAULT_SERIES));

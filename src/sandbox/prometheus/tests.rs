@@ -2,7 +2,7 @@ use super::*;
 use crate::engine::{Absence, Reading};
 use crate::sandbox::SimClock;
 use crate::sources::prometheus::{Limits, PrometheusSource};
-use crate::sources::{MetricQuery, MetricSource, SeriesRule};
+use crate::sources::{Ask, MetricQuery, MetricSource, SeriesRule};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_767_225_600_000).plus_seconds(seconds)
@@ -128,7 +128,7 @@ async fn faults_reach_the_source_as_absences() {
         (Fault::Slow(Duration::from_secs(1)), None),
     ] {
         prometheus.set_fault(fault);
-        let reading = source.read(&query, at(120)).await;
+        let reading = source.read(Ask { query: &query, namespace: "shop", at: at(120) }).await;
         let found = match &reading {
             Reading::Missing(absent) => Some(absent.absence),
             _ => None,
@@ -136,13 +136,13 @@ async fn faults_reach_the_source_as_absences() {
         assert_eq!(found, absence, "{fault:?}: {reading:?}");
     }
     prometheus.set_fault(Fault::Unavailable);
-    assert!(matches!(source.read(&query, at(120)).await, Reading::Missing(_)));
+    assert!(matches!(source.read(Ask { query: &query, namespace: "shop", at: at(120) }).await, Reading::Missing(_)));
     assert_eq!(prometheus.queries(), 7);
 }
 
 #[tokio::test]
 async fn over_http_it_answers_and_goes_away() {
-    use crate::sources::prometheus::HttpTransport;
+    use crate::sources::prometheus::{Connection, HttpTransport};
     let prometheus = filled();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -151,15 +151,19 @@ async fn over_http_it_answers_and_goes_away() {
         let (prometheus, cancel) = (prometheus.clone(), cancel.clone());
         async move { prometheus.serve(listener, cancel).await }
     });
-    let transport = HttpTransport::new(&address, Limits::default()).unwrap();
+    let connection = Connection::of_flag(&address).unwrap();
+    let connect = || HttpTransport::new(&connection, "test", Limits::default()).unwrap();
+    let transport = connect();
     let form = QueryForm { promql: "queue_length".into(), time: at(120), timeout: Duration::from_secs(5) };
     let over_http = transport.post(form.clone()).await.unwrap();
-    assert_eq!(over_http, prometheus.post(form.clone()).await.unwrap(), "the same raw body both ways");
+    let in_process = prometheus.post(form.clone()).await.unwrap();
+    assert_eq!(
+        (over_http.status, &over_http.body),
+        (in_process.status, &in_process.body),
+        "the same raw body both ways"
+    );
     prometheus.set_fault(Fault::Off);
-    let errors = [
-        transport.post(form.clone()).await,
-        HttpTransport::new(&address, Limits::default()).unwrap().post(form.clone()).await,
-    ];
+    let errors = [transport.post(form.clone()).await, connect().post(form.clone()).await];
     assert!(errors.iter().all(Result::is_err), "{errors:?}");
     assert!(matches!(errors[1], Err(TransportError::Unreachable { .. })), "{errors:?}");
     prometheus.set_fault(Fault::None);
@@ -171,7 +175,7 @@ async fn over_http_it_answers_and_goes_away() {
         tokio::task::yield_now().await;
         healed = transport.post(form.clone()).await;
     }
-    assert_eq!(healed.unwrap(), over_http);
+    assert_eq!(healed.unwrap().body, over_http.body);
     cancel.cancel();
     serving.await.unwrap().unwrap();
 }

@@ -1,7 +1,7 @@
 //! From an answer to a reading. Pure: the server's words in, one value or its absence with a sentence out. Owns the rules on
 //! what counts as whole, fresh and finite; knows no network and asks nobody.
 
-use super::decode::{Answer, DecodeError, MAX_ERROR_CHARS, Notes, Point, decode, decode_error};
+use super::decode::{Answer, DecodeError, MAX_ERROR_CHARS, Point, decode, decode_error};
 use super::text::one_line;
 use super::transport::RawAnswer;
 use crate::engine::{Absence, Absent, Milli, Reading, Sample, Timestamp};
@@ -24,7 +24,7 @@ const ABOUT_THE_QUERY: [&str; 5] = [
 pub struct Noted {
     /// What the decision sees.
     pub reading: Reading,
-    /// Remarks to show to the author of the query; bounded as [`Notes`] are.
+    /// Remarks to show to the author of the query; bounded as [`Notes`](super::decode::Notes) are.
     pub remarks: Vec<String>,
 }
 
@@ -38,10 +38,10 @@ impl From<Reading> for Noted {
 #[must_use]
 pub fn read(raw: &RawAnswer, query: &MetricQuery, at: Timestamp, max_series: usize) -> Noted {
     if !(200..300).contains(&raw.status) {
-        return failed_status(raw).into();
+        return Reading::Missing(refusal(raw)).into();
     }
     match decode(&raw.body, max_series) {
-        Ok(answer) => Noted { reading: read_answer(&answer, query, at), remarks: remarks(answer) },
+        Ok(answer) => Noted { reading: read_answer(&answer, query, at), remarks: remarks(&answer) },
         Err(error) => Reading::missing(error.absence(), error.to_string()).into(),
     }
 }
@@ -90,7 +90,7 @@ pub fn read_answer(answer: &Answer, query: &MetricQuery, at: Timestamp) -> Readi
 }
 
 /// Why the answer is not whole, if it is not.
-fn why_partial(answer: &Answer) -> Option<Absent> {
+pub(super) fn why_partial(answer: &Answer) -> Option<Absent> {
     let says_missing = |text: &&String| !ABOUT_THE_QUERY.iter().any(|known| text.starts_with(known));
     let warnings = &answer.warnings;
     let message = if let Some(first) = warnings.texts.iter().find(says_missing) {
@@ -109,10 +109,8 @@ fn why_partial(answer: &Answer) -> Option<Absent> {
 }
 
 /// Everything the server remarked; what makes a reading partial stands in the reading as well.
-fn remarks(answer: Answer) -> Vec<String> {
-    let Notes { texts: mut all, .. } = answer.warnings;
-    all.extend(answer.infos.texts);
-    all
+pub(super) fn remarks(answer: &Answer) -> Vec<String> {
+    [answer.warnings.texts.as_slice(), answer.infos.texts.as_slice()].concat()
 }
 
 fn not_finite(value: f64, count: usize) -> String {
@@ -162,10 +160,13 @@ fn sum(points: &[Point], at: Timestamp) -> Option<Sample> {
     })
 }
 
-/// The reading of an answer whose HTTP status is not a success.
-fn failed_status(raw: &RawAnswer) -> Reading {
+/// Why there is nothing in an answer whose HTTP status is not a success.
+#[must_use]
+pub fn refusal(raw: &RawAnswer) -> Absent {
     let status = raw.status;
     let refused = decode_error(&raw.body);
+    let owner = raw.label.as_deref().unwrap_or("the source");
+    let address = format!("the address of {owner}");
     // Prometheus' own sentence where it sent one.
     let says = match &refused {
         Some(DecodeError::Refused { message, .. }) => format!(": {message}"),
@@ -174,18 +175,18 @@ fn failed_status(raw: &RawAnswer) -> Reading {
     let out_of_time = refused.as_ref().is_some_and(|error| error.absence() == Absence::Timeout);
     let (absence, sentence) = match status {
         300..=399 => {
-            let mend = "redirects are not followed; set --prometheus-url to the final address.";
+            let mend = format!("redirects are not followed; set {address} to the final one.");
             (Absence::Malformed, format!("The server answered with a redirect (HTTP {status}), and {mend}"))
         }
         400 | 422 if refused.is_some() => {
             (Absence::BadQuery, format!("Prometheus refused the query (HTTP {status}){says}"))
         }
         400 | 422 => {
-            let mend = "check the query and --prometheus-url.";
+            let mend = format!("check the query and {address}.");
             (Absence::BadQuery, format!("The server refused the query (HTTP {status}) without saying why; {mend}"))
         }
         401 | 403 => {
-            let mend = "check the credentials for this address.";
+            let mend = format!("check the credentials of {owner}.");
             (Absence::Unauthorized, format!("The server refused the caller (HTTP {status}); {mend}"))
         }
         408 | 504 => (Absence::Timeout, format!("The server gave up waiting (HTTP {status}){says}")),
@@ -196,11 +197,11 @@ fn failed_status(raw: &RawAnswer) -> Reading {
         500..=599 => (Absence::Unavailable, format!("The server is not able to answer (HTTP {status}){says}")),
         _ if refused.is_some() => (Absence::Malformed, format!("The server answered with HTTP {status}{says}")),
         _ => {
-            let mend = "where the Prometheus API was expected; check --prometheus-url.";
+            let mend = format!("where the Prometheus API was expected; check {address}.");
             (Absence::Malformed, format!("The server answered with HTTP {status} {mend}"))
         }
     };
-    Reading::missing(absence, sentence)
+    Absent { absence, message: sentence.into() }
 }
 
 #[cfg(test)]
