@@ -73,6 +73,8 @@ pub enum Absence {
     NotFinite,
     /// The newest sample is older than allowed.
     Stale,
+    /// The source has not seen the whole window of the query: it was started a short while ago.
+    WindowTooYoung,
     /// More series than the policy or the limit allows.
     TooManySeries,
     /// The answer carries warnings: some of the data is missing.
@@ -121,6 +123,7 @@ impl Absence {
             Self::Empty => "EmptyResult",
             Self::NotFinite => "NotFinite",
             Self::Stale => "StaleSample",
+            Self::WindowTooYoung => "WindowTooYoung",
             Self::TooManySeries => "TooManySeries",
             Self::Warnings => "PartialData",
             Self::WrongType => "WrongResultType",

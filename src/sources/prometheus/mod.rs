@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod connection;
 pub mod decode;
 mod desk;
+mod fresh;
 pub mod fuse;
 mod gate;
 mod line;
@@ -22,24 +23,28 @@ pub mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::{join, join_all};
+
 use self::breaker::BreakerState;
 use self::desk::Desk;
+use self::fresh::{Horizons, within_age, within_window};
 use self::line::Line;
 use self::plan::{Planner, Shapes};
 
 pub use self::connection::Connection;
 pub use self::decode::{Answer, DecodeError, LabelledAnswer, decode, decode_each, decode_labelled};
 pub use self::desk::GATHER_WINDOW;
+pub use self::fresh::SCRAPE_GRACE;
 pub use self::read::{Noted, read, read_answer};
 pub use self::transport::{
     HttpTransport, InvalidConnection, QueryForm, RawAnswer, Transport, TransportError, install_tls_provider,
 };
 use super::{Ask, MetricQuery, MetricSource};
-use crate::engine::Reading;
+use crate::engine::{Reading, Timestamp};
 
 /// Time for one reading, the wait for a free slot included. A third of the default polling period, so that a slow source is late
 /// by less than one period.
@@ -63,6 +68,9 @@ const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
 const FLAG: &str = "--prometheus-url";
 /// How many different remarks are remembered as logged. Beyond it they go to the debug level, so that memory stays bounded.
 const MAX_REMEMBERED_REMARKS: usize = 256;
+
+/// No instant that a server could be started at.
+const NOT_KNOWN: i64 = i64::MIN;
 
 /// The limits of one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +108,9 @@ impl Default for Limits {
 /// One Prometheus as a source of metrics. Clones share one desk: what they ask at once is asked together.
 pub struct PrometheusSource<T> {
     desk: Arc<Desk<T>>,
+    horizons: Arc<Horizons>,
+    /// When the server was started, in milliseconds since the epoch; [`NOT_KNOWN`] until somebody told.
+    started_millis: Arc<AtomicI64>,
     incomplete: Arc<AtomicU64>,
     logged_remarks: Arc<Mutex<BTreeSet<Arc<str>>>>,
 }
@@ -108,6 +119,8 @@ impl<T> Clone for PrometheusSource<T> {
     fn clone(&self) -> Self {
         Self {
             desk: self.desk.clone(),
+            horizons: self.horizons.clone(),
+            started_millis: self.started_millis.clone(),
             incomplete: self.incomplete.clone(),
             logged_remarks: self.logged_remarks.clone(),
         }
@@ -163,7 +176,13 @@ impl<T: Transport> PrometheusSource<T> {
     fn with_planner(transport: T, limits: Limits, planner: Box<dyn Planner>) -> Self {
         let limits = Limits { deadline: limits.deadline.min(MAX_DEADLINE), ..limits };
         let desk = Desk::new(Line::new(transport, limits), planner);
-        Self { desk: Arc::new(desk), incomplete: Arc::default(), logged_remarks: Arc::default() }
+        Self {
+            desk: Arc::new(desk),
+            horizons: Arc::default(),
+            started_millis: Arc::new(AtomicI64::new(NOT_KNOWN)),
+            incomplete: Arc::default(),
+            logged_remarks: Arc::default(),
+        }
     }
 
     /// Requests handed to the transport since the source was made, probes aside.
@@ -196,15 +215,42 @@ impl<T: Transport> PrometheusSource<T> {
 
     /// The reading of what is asked, with the server's remarks.
     pub async fn read_noted(&self, Ask { query, namespace, at }: Ask<'_>) -> Noted {
-        let heard = self.desk.ask((&query.promql, namespace), at).await;
-        let noted = match &heard.answer {
+        let horizon = self.horizons.of(&query.promql);
+        let ages = async {
+            let allowed_seconds = query.max_sample_age_seconds?;
+            let queries = horizon.as_ref().and_then(|horizon| horizon.newest_sample_queries.as_deref());
+            let newest = match queries {
+                Some(queries) => {
+                    Some(join_all(queries.iter().map(|promql| self.desk.ask((promql, namespace), at))).await)
+                }
+                None => None,
+            };
+            Some((allowed_seconds, newest))
+        };
+        // Together, so that what is asked of many policies' samples can share requests as well.
+        let (heard, ages) = join(self.desk.ask((&query.promql, namespace), at), ages).await;
+        let mut noted = match &heard.answer {
             Ok(answer) => Noted { reading: read_answer(answer, query, heard.time), remarks: read::remarks(answer) },
             Err(absent) => Reading::Missing(absent.clone()).into(),
         };
+        if let Some((allowed_seconds, newest)) = &ages {
+            noted.reading = within_age(noted.reading, (*allowed_seconds, newest.as_deref()));
+        }
+        noted.reading = within_window(noted.reading, horizon.as_deref(), (self.started(), heard.time));
         if noted.reading.absent().is_some() {
             self.incomplete.fetch_add(1, Ordering::Relaxed);
         }
         noted
+    }
+
+    /// Tells when the server was started, where it says so: windows that reach back beyond that are not believed downwards.
+    pub fn was_started(&self, at: Timestamp) {
+        self.started_millis.store(at.as_millis(), Ordering::Relaxed);
+    }
+
+    fn started(&self) -> Option<Timestamp> {
+        let millis = self.started_millis.load(Ordering::Relaxed);
+        (millis != NOT_KNOWN).then(|| Timestamp::from_millis(millis))
     }
 
     /// Says each remark once at the level that people read; a query is asked again every few seconds.
