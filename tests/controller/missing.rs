@@ -116,7 +116,7 @@ async fn a_window_that_reaches_back_beyond_a_restart_of_prometheus_lowers_nothin
     assert_eq!(scene.replicas("web"), 4, "the window is half filled");
     let message = scene.expect("web", ("Ready", "False", "MetricUnavailable"));
     assert!(message.contains("WindowTooYoung") && message.contains("looks back 120 s"), "{message}");
-    scene.pass(LONGEST_WAIT).await;
+    scene.pass(2 * LONGEST_WAIT).await;
     assert_eq!(scene.replicas("web"), 2, "and full again after the window and a minute");
     scene.expect("web", ("Ready", "True", "Controlled"));
 }
