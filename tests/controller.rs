@@ -11,6 +11,8 @@ mod following;
 mod isolation;
 #[path = "controller/life.rs"]
 mod life;
+#[path = "controller/memory.rs"]
+mod memory;
 #[path = "controller/missing.rs"]
 mod missing;
 #[path = "controller/modes.rs"]
