@@ -304,6 +304,19 @@ mod tests {
     }
 
     #[test]
+    fn a_tolerance_of_nothing_is_one_and_nan_is_none() {
+        let with = |tolerance| {
+            let rules = RulesDraft { tolerance: Some(tolerance), ..RulesDraft::default() };
+            complete(BehaviorDraft { up: Some(rules), down: None })
+        };
+        assert_eq!(with(0.0).unwrap().up.tolerance, Some(0.0));
+        for tolerance in [-0.001, f64::NAN] {
+            let refused = with(tolerance).unwrap_err();
+            assert_eq!(refused.iter().map(Invalid::reason).collect::<Vec<_>>(), ["InvalidBehavior"], "{tolerance}");
+        }
+    }
+
+    #[test]
     fn all_that_is_wrong_is_found_in_order_and_told_in_one_sentence_each() {
         let policy = PolicyDraft { kind: Word::Unknown, value: 0, period_seconds: 1801 };
         let up = RulesDraft {

@@ -124,6 +124,17 @@ mod tests {
     }
 
     #[test]
+    fn a_size_that_does_not_grow_is_told_no_growth_limit() {
+        let bounds = Bounds { min: 1, max: 10 };
+        for (current, desired, told) in [(5, 4, None), (5, 5, None), (5, 6, Some(10))] {
+            let limit = clamp(Change { current, desired }, bounds, Growth::default());
+            assert_eq!(limit.rate.map(|rate| rate.replicas), told, "{current} -> {desired}");
+        }
+        let stays = rate(Change { current: 5, desired: 5 }, bounds, &behavior(), &NO_EVENTS);
+        assert_eq!((stays.replicas, stays.rate), (5, None), "a size that stays is not looked at");
+    }
+
+    #[test]
     fn the_rate_limit_is_told_even_where_a_bound_is_tighter() {
         // Defaults allow 5 -> max(5 + 4, 10) = 10.
         let limit = rate(Change { current: 5, desired: 13 }, Bounds { min: 1, max: 8 }, &behavior(), &NO_EVENTS);
@@ -135,8 +146,15 @@ mod tests {
 
     #[test]
     fn contradicting_bounds_never_lower() {
-        let table =
-            [((5, 3), 4, (5, 5)), ((5, 3), 9, (9, 9)), ((1, 0), 3, (3, 3)), ((-4, 7), 3, (0, 7)), ((2, 7), 9, (2, 7))];
+        let table = [
+            ((5, 3), 4, (5, 5)),
+            ((5, 3), 9, (9, 9)),
+            ((1, 0), 3, (3, 3)),
+            ((-4, 7), 3, (0, 7)),
+            ((2, 7), 9, (2, 7)),
+            ((1, 1), 5, (1, 1)),
+            ((3, 3), 9, (3, 3)),
+        ];
         for ((min, max), current, (fewest, most)) in table {
             assert_eq!(Bounds::of(&policy(min, max), current), Bounds { min: fewest, max: most });
         }

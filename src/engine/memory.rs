@@ -40,9 +40,6 @@ impl State {
         }
         self.scaled_to_zero = rescale.to == 0 && rescale.from > 0 && policy.rests_at_zero();
         let Some(behavior) = &policy.behavior else { return };
-        if rescale.to == rescale.from {
-            return;
-        }
         let (direction, rules, events) = if rescale.to > rescale.from {
             (Direction::Up, &behavior.up, &mut self.up_events)
         } else {

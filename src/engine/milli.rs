@@ -64,3 +64,42 @@ impl fmt::Display for Milli {
         if self.0 % 1000 == 0 { write!(f, "{}", self.0 / 1000) } else { write!(f, "{}m", self.0) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_away_from_zero_but_for_binary_dust() {
+        let table = [
+            (0.0, 0),
+            (1.0, 1000),
+            (-1.0, -1000),
+            (0.1 * 3.0, 300),
+            (1.2341, 1235),
+            (-1.2341, -1235),
+            (0.000_001, 1),
+            (-0.000_001, -1),
+            (123_456.789, 123_456_789),
+            (1e300, i64::MAX),
+            (-1e300, i64::MIN),
+        ];
+        for (value, thousandths) in table {
+            assert_eq!(Milli::from_f64(value), Some(Milli::new(thousandths)), "{value}");
+        }
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(Milli::from_f64(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn sums_saturate_and_text_is_a_quantity() {
+        assert_eq!(Milli::MAX.saturating_add(Milli::new(1)), Milli::MAX);
+        assert_eq!(Milli::new(2).saturating_add(Milli::new(-5)), Milli::new(-3));
+        assert!((Milli::new(-1500).to_f64() + 1.5).abs() < 1e-12);
+        let texts = [(612, "612m"), (100_000, "100"), (-1500, "-1500m"), (0, "0")];
+        for (thousandths, text) in texts {
+            assert_eq!(Milli::new(thousandths).to_string(), text);
+        }
+    }
+}

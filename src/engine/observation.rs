@@ -73,6 +73,8 @@ pub enum Absence {
     NotFinite,
     /// The newest sample is older than allowed.
     Stale,
+    /// The source has not seen the whole window of the query: it was started a short while ago.
+    WindowTooYoung,
     /// More series than the policy or the limit allows.
     TooManySeries,
     /// The answer carries warnings: some of the data is missing.
@@ -121,6 +123,7 @@ impl Absence {
             Self::Empty => "EmptyResult",
             Self::NotFinite => "NotFinite",
             Self::Stale => "StaleSample",
+            Self::WindowTooYoung => "WindowTooYoung",
             Self::TooManySeries => "TooManySeries",
             Self::Warnings => "PartialData",
             Self::WrongType => "WrongResultType",
@@ -173,6 +176,63 @@ impl Reading {
             Self::Complete(_) => None,
             Self::PerPod(samples) => samples.partial(),
             Self::Partial(_, absent) | Self::Missing(absent) => Some(absent),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_absence_has_a_word_of_its_own() {
+        use Absence as A;
+        let all = [
+            A::Empty,
+            A::NotFinite,
+            A::Stale,
+            A::WindowTooYoung,
+            A::TooManySeries,
+            A::Warnings,
+            A::WrongType,
+            A::BadQuery,
+            A::Unauthorized,
+            A::Unavailable,
+            A::Unreachable,
+            A::Timeout,
+            A::TooLarge,
+            A::Malformed,
+            A::Unsupported,
+            A::NotAsked,
+            A::NoPods,
+            A::NoUsableSamples,
+            A::RequestMissing,
+            A::ContainerMissing,
+            A::NoSampleMatches,
+            A::InvalidSelector,
+        ];
+        let words: BTreeSet<&str> = all.iter().map(|absence| absence.reason()).collect();
+        assert_eq!(words.len(), all.len(), "{words:?}");
+        for word in words {
+            let camel =
+                word.starts_with(|c: char| c.is_ascii_uppercase()) && word.chars().all(|c| c.is_ascii_alphanumeric());
+            assert!(camel && word.len() > 5, "{word:?} goes into conditions and labels");
+        }
+    }
+
+    #[test]
+    fn what_a_reading_holds() {
+        let sample = Sample { value: Milli::new(5), series: 1, age_millis: None };
+        let absent = Absent { absence: Absence::Warnings, message: "half".into() };
+        for (reading, holds, partial) in [
+            (Reading::Complete(sample), true, false),
+            (Reading::Partial(sample, absent), true, true),
+            (Reading::missing(Absence::Timeout, "late"), false, false),
+        ] {
+            assert_eq!(reading.sample(), holds.then_some(sample), "{reading:?}");
+            assert_eq!(reading.is_partial(), partial, "{reading:?}");
         }
     }
 }

@@ -127,6 +127,11 @@ impl Scene {
         self.scrape();
     }
 
+    /// The value of `app` is scraped no more.
+    pub(crate) fn stop_scraping(&self, app: &str) {
+        self.values.lock().unwrap().remove(app);
+    }
+
     /// A Deployment and a policy of one name, with a load that keeps the size.
     pub(crate) fn add(&self, name: &str, replicas: i32) {
         self.deploy(name, replicas);

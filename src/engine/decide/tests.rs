@@ -126,6 +126,7 @@ fn only_its_own_zero_is_left_again() {
     let (load, pods) = (MetricKind::External, MetricKind::Pods);
     let with_behavior = Policy { behavior: Some(behavior()), ..gated(7, load.clone()) };
     let own = State { scaled_to_zero: true, ..State::default() };
+    let own_zero = own.clone();
     let table = [
         ("its own", gated(0, load.clone()), own.clone(), Action::ScaleTo(3)),
         ("somebody's", gated(0, load.clone()), State::default(), Action::Hold),
@@ -134,6 +135,8 @@ fn only_its_own_zero_is_left_again() {
         ("to the minimum", gated(4, load), own.clone(), Action::ScaleTo(4)),
         ("to the minimum, against the rate", with_behavior, own, Action::ScaleTo(7)),
     ];
+    let at_zero = Replicas { spec: 0, ready: None };
+    assert!(asks_metrics(&gated(4, MetricKind::Pods), &own_zero, at_zero), "a minimum is a reason to come back");
     for (name, policy, state, action) in table {
         let seen = seen(0, 0, vec![complete(250)]);
         assert_eq!(asks_metrics(&policy, &state, seen.replicas), action != Action::Hold, "{name}");

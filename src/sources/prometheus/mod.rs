@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod connection;
 pub mod decode;
 mod desk;
+mod fresh;
 pub mod fuse;
 mod gate;
 mod line;
@@ -18,6 +19,7 @@ mod plan;
 mod quarantine;
 mod queue;
 pub mod read;
+mod start;
 mod text;
 pub mod transport;
 pub mod usage;
@@ -28,20 +30,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::{join, join_all};
+
 use self::breaker::BreakerState;
 use self::desk::Desk;
+use self::fresh::{Horizons, within_age, within_window};
 use self::line::Line;
 use self::plan::{Planner, Shapes};
+use self::start::Start;
 
 pub use self::connection::Connection;
 pub use self::decode::{Answer, DecodeError, LabelledAnswer, decode, decode_each, decode_labelled};
 pub use self::desk::GATHER_WINDOW;
+pub use self::fresh::SCRAPE_GRACE;
 pub use self::read::{Noted, read, read_answer};
 pub use self::transport::{
     HttpTransport, InvalidConnection, QueryForm, RawAnswer, Transport, TransportError, install_tls_provider,
 };
 use super::{Ask, MetricQuery, MetricSource};
-use crate::engine::Reading;
+use crate::engine::{Absence, Reading};
 
 /// Time for one reading, the wait for a free slot included. A third of the default polling period, so that a slow source is late
 /// by less than one period.
@@ -102,6 +109,8 @@ impl Default for Limits {
 /// One Prometheus as a source of metrics. Clones share one desk: what they ask at once is asked together.
 pub struct PrometheusSource<T> {
     desk: Arc<Desk<T>>,
+    horizons: Arc<Horizons>,
+    start: Arc<Start>,
     incomplete: Arc<AtomicU64>,
     logged_remarks: Arc<Mutex<BTreeSet<Arc<str>>>>,
 }
@@ -110,6 +119,8 @@ impl<T> Clone for PrometheusSource<T> {
     fn clone(&self) -> Self {
         Self {
             desk: self.desk.clone(),
+            horizons: self.horizons.clone(),
+            start: self.start.clone(),
             incomplete: self.incomplete.clone(),
             logged_remarks: self.logged_remarks.clone(),
         }
@@ -173,7 +184,13 @@ impl<T: Transport> PrometheusSource<T> {
     fn with_planner(transport: T, limits: Limits, planner: Box<dyn Planner>) -> Self {
         let limits = Limits { deadline: limits.deadline.min(MAX_DEADLINE), ..limits };
         let desk = Desk::new(Line::new(transport, limits), planner);
-        Self { desk: Arc::new(desk), incomplete: Arc::default(), logged_remarks: Arc::default() }
+        Self {
+            desk: Arc::new(desk),
+            horizons: Arc::default(),
+            start: Arc::default(),
+            incomplete: Arc::default(),
+            logged_remarks: Arc::default(),
+        }
     }
 
     /// Requests handed to the transport since the source was made, probes aside.
@@ -206,11 +223,34 @@ impl<T: Transport> PrometheusSource<T> {
 
     /// The reading of what is asked, with the server's remarks.
     pub async fn read_noted(&self, Ask { query, namespace, at }: Ask<'_>) -> Noted {
-        let heard = self.desk.ask((&query.promql, namespace), at).await;
-        let noted = match &heard.answer {
+        let horizon = self.horizons.of(&query.promql);
+        let ages = async {
+            let allowed_seconds = query.max_sample_age_seconds?;
+            let queries = horizon.as_ref().and_then(|horizon| horizon.newest_sample_queries.as_deref());
+            let newest = match queries {
+                Some(queries) => {
+                    Some(join_all(queries.iter().map(|promql| self.desk.ask((promql, namespace), at))).await)
+                }
+                None => None,
+            };
+            Some((allowed_seconds, newest))
+        };
+        // Together, so that what is asked of many policies' samples can share requests as well.
+        let (heard, ages) = join(self.desk.ask((&query.promql, namespace), at), ages).await;
+        let mut noted = match &heard.answer {
             Ok(answer) => Noted { reading: read_answer(answer, query, heard.time), remarks: read::remarks(answer) },
             Err(absent) => Reading::Missing(absent.clone()).into(),
         };
+        if let Some((allowed_seconds, newest)) = &ages {
+            noted.reading = within_age(noted.reading, (*allowed_seconds, newest.as_deref()));
+        }
+        match &noted.reading {
+            Reading::Missing(absent) if absent.absence != Absence::Empty => self.start.failed(absent.absence),
+            _ => {
+                let started = self.start.known(&self.desk.line.transport).await;
+                noted.reading = within_window(noted.reading, horizon.as_deref(), (started, heard.time));
+            }
+        }
         if noted.reading.absent().is_some() {
             self.incomplete.fetch_add(1, Ordering::Relaxed);
         }

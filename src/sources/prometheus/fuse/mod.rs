@@ -3,10 +3,11 @@
 //! reason. Pure: knows no network, no clock, and nobody who asks.
 //!
 //! `scan` looks at the text, `tree` holds what can be shared, `proof` argues why, `rewrite` makes one of many, `template` joins these
-//! for one query; `group` makes requests of templates, `split` makes answers of one answer.
+//! for one query; `group` makes requests of templates, `split` makes answers of one answer. `horizon` tells what a query looks at.
 
 mod alone;
 mod group;
+mod horizon;
 mod proof;
 mod quote;
 mod rewrite;
@@ -17,6 +18,7 @@ mod tree;
 
 pub use self::alone::Alone;
 pub use self::group::{DEFAULT_EXCESS, DEFAULT_MEMBERS, DEFAULT_QUERY_BYTES, FuseLimits, fuse};
+pub use self::horizon::Horizon;
 pub use self::scan::{MAX_NESTING, MAX_QUERY_BYTES, MAX_WORDS};
 pub use self::split::{Fused, Member, Stranger};
 pub use self::template::{Shape, Template};

@@ -231,7 +231,7 @@ impl Node {
 }
 
 impl Selector {
-    fn read(selector: &VectorSelector, range: Option<Duration>) -> Result<Self, Alone> {
+    pub(super) fn read(selector: &VectorSelector, range: Option<Duration>) -> Result<Self, Alone> {
         let Matchers { matchers, or_matchers } = &selector.matchers;
         if !or_matchers.is_empty() {
             return Err(Alone::Spelling("\"or\" between braces"));

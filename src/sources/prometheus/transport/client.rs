@@ -37,6 +37,7 @@ pub struct HttpTransport {
     /// The address that queries are posted to, and that of `/status/buildinfo`. May hold a password.
     query_url: Url,
     build_info_url: Url,
+    runtime_info_url: Url,
     parameters: Vec<(&'static str, String)>,
     credentials: Credentials,
     /// Connections lead to a proxy that the connection names.
@@ -85,6 +86,7 @@ impl HttpTransport {
             host,
             query_url: under("/api/v1/query"),
             build_info_url: under("/api/v1/status/buildinfo"),
+            runtime_info_url: under("/api/v1/status/runtimeinfo"),
             parameters,
             credentials,
             proxied: connection.proxy.is_some(),
@@ -134,9 +136,9 @@ impl HttpTransport {
         let sent = self.authorize(request).await?;
         let response = match request {
             Request::Query(pairs) => self.post_form(pairs, &sent).await?,
-            Request::BuildInfo => {
+            Request::Page(url) => {
                 let headers: HeaderMap = sent.iter().cloned().collect();
-                let get = self.client.inner().get(self.build_info_url.clone()).headers(headers);
+                let get = self.client.inner().get(url.clone()).headers(headers);
                 get.send().await.map_err(|error| self.classify(&error))?
             }
         };
@@ -158,7 +160,7 @@ impl HttpTransport {
         };
         let (method, url) = match request {
             Request::Query(_) => ("POST", &self.query_url),
-            Request::BuildInfo => ("GET", &self.build_info_url),
+            Request::Page(url) => ("GET", url),
         };
         let signed = Signed { method, url, headers: &[], body: body.as_bytes() };
         self.credentials
@@ -253,7 +255,8 @@ impl HttpTransport {
 enum Request<'a> {
     /// The form, the query first.
     Query(&'a [(&'static str, String)]),
-    BuildInfo,
+    /// A page about the server.
+    Page(&'a Url),
 }
 
 impl Transport for HttpTransport {
@@ -268,7 +271,11 @@ impl Transport for HttpTransport {
     }
 
     async fn build_info(&self) -> Result<RawAnswer, TransportError> {
-        self.exchange(Request::BuildInfo).await
+        self.exchange(Request::Page(&self.build_info_url)).await
+    }
+
+    async fn runtime_info(&self) -> Result<RawAnswer, TransportError> {
+        self.exchange(Request::Page(&self.runtime_info_url)).await
     }
 }
 
