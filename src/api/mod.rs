@@ -13,9 +13,11 @@ mod resolve_behavior;
 mod resolve_metrics;
 mod rules;
 pub mod selector;
+pub mod source;
 pub mod spec;
 pub mod status;
 
 pub use resolve::{InvalidSpec, Resolved, TargetRef, resolve};
+pub use source::{ClusterPrometheusSource, PrometheusSource};
 pub use spec::{FIELD_MANAGER, GROUP, ScalingPolicy, ScalingPolicySpec, VERSION};
 pub use status::ScalingPolicyStatus;
