@@ -5,7 +5,7 @@ pub mod prometheus;
 
 use std::future::Future;
 
-pub use crate::api::query::{MetricQuery, SeriesRule};
+pub use crate::api::query::{MetricQuery, SeriesRule, SourceKind, SourceRef};
 use crate::engine::{Reading, Timestamp};
 
 /// Answers queries. Never fails: whatever goes wrong is a [`Reading`] with its reason.

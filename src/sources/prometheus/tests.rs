@@ -42,7 +42,12 @@ fn seven() -> Result<RawAnswer, TransportError> {
 }
 
 fn query() -> MetricQuery {
-    MetricQuery { promql: "up".into(), series: super::super::SeriesRule::Sum, max_sample_age_seconds: None }
+    MetricQuery {
+        source: crate::sources::SourceRef::default(),
+        promql: "up".into(),
+        series: super::super::SeriesRule::Sum,
+        max_sample_age_seconds: None,
+    }
 }
 
 fn absence(reading: &Reading) -> Option<Absence> {
