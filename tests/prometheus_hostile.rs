@@ -12,7 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use flyball::engine::{Absence, Milli, Reading, Sample, Timestamp};
 use flyball::sources::prometheus::{Limits, PrometheusSource};
-use flyball::sources::{MetricQuery, MetricSource, SeriesRule, SourceRef};
+use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule, SourceRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -166,7 +166,7 @@ async fn ask(conduct: Conduct, limits: Limits) -> Reading {
 
 async fn ask_server(server: &Hostile, limits: Limits) -> Reading {
     let start = Instant::now();
-    let reading = server.source(limits).read(&query(), NOW).await;
+    let reading = server.source(limits).read(Ask { query: &query(), namespace: "shop", at: NOW }).await;
     let took = start.elapsed();
     assert!(took < limits.deadline + SLACK, "took {took:?}: {reading:?}");
     if let Some(absent) = reading.absent() {
@@ -350,20 +350,20 @@ async fn nobody_there() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let source = PrometheusSource::connect(&format!("http://user:hunter2@{address}"), patient()).unwrap();
-    let reading = source.read(&query(), NOW).await;
+    let reading = source.read(Ask { query: &query(), namespace: "shop", at: NOW }).await;
     check_missing("refused", &reading, Absence::Unreachable, &format!("{address}: connection refused"));
     assert!(!format!("{reading:?}").contains("hunter2"));
 
     // What a resolver or a proxy makes of this name is the machine's business; a number it is not, and the password stays here.
     let source = PrometheusSource::connect("http://user:hunter2@prometheus.invalid:9090", short()).unwrap();
-    let reading = source.read(&query(), NOW).await;
+    let reading = source.read(Ask { query: &query(), namespace: "shop", at: NOW }).await;
     assert!(matches!(reading, Reading::Missing(_)), "{reading:?}");
     assert!(!format!("{reading:?}").contains("hunter2"));
 
     // TLS to a server that speaks none.
     let server = Hostile::start(json("200 OK", "{}")).await;
     if let Ok(source) = PrometheusSource::connect(&format!("https://{}", server.address), short()) {
-        let reading = source.read(&query(), NOW).await;
+        let reading = source.read(Ask { query: &query(), namespace: "shop", at: NOW }).await;
         assert!(matches!(reading, Reading::Missing(_)), "{reading:?}");
     }
 }
@@ -389,7 +389,7 @@ async fn connections_are_kept_and_queries_counted() {
     });
     let source = PrometheusSource::connect(&format!("http://{address}"), patient()).unwrap();
     for _ in 0..5 {
-        assert_eq!(source.read(&query(), NOW).await, complete(1_000, 1, 0));
+        assert_eq!(source.read(Ask { query: &query(), namespace: "shop", at: NOW }).await, complete(1_000, 1, 0));
     }
     assert_eq!((source.requests_total(), source.incomplete_total(), accepted.load(Ordering::SeqCst)), (5, 0, 1));
     task.abort();

@@ -12,8 +12,8 @@ use crate::api::query::{MetricRequest, PodUsage};
 use crate::clock::Clock;
 use crate::cluster::SeenScale;
 use crate::engine::{self, Absent, Observation, Pod, Reading, State, Timestamp};
-use crate::sources::MetricSource;
 use crate::sources::kubernetes::PodScope;
+use crate::sources::{Ask, MetricSource};
 
 /// The observation of a workload as it was seen, now. All requests go out together, each under its source's own deadline.
 pub(super) async fn observe<M: MetricSource, C: Clock>(
@@ -66,7 +66,7 @@ async fn read<M: MetricSource, C>(
 ) -> Reading {
     let namespace = place.namespace;
     match request {
-        MetricRequest::Prometheus(query) => context.source.read(query, now).await,
+        MetricRequest::Prometheus(query) => context.source.read(Ask { query, namespace, at: now }).await,
         MetricRequest::PodUsage(usage) => match place.scope() {
             Ok(scope) => pod_usage(context, usage, (scope, now)).await,
             Err(absent) => Reading::Missing(absent),

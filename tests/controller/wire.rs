@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flyball::engine::{Reading, Timestamp};
+use flyball::engine::Reading;
 use flyball::sandbox::{Kubernetes, Prometheus};
 use flyball::sources::prometheus::PrometheusSource;
-use flyball::sources::{MetricQuery, MetricSource};
+use flyball::sources::{Ask, MetricSource};
 use futures::future::BoxFuture;
 use http::request::Parts;
 
@@ -124,7 +124,8 @@ impl Probe {
 }
 
 impl MetricSource for Probe {
-    async fn read(&self, query: &MetricQuery, at: Timestamp) -> Reading {
+    async fn read(&self, ask: Ask<'_>) -> Reading {
+        let query = ask.query;
         let asked_at = tokio::time::Instant::now();
         self.inner.asked.lock().unwrap().entry(query.promql.clone()).or_default().push(asked_at);
         let panics = *self.inner.panics.lock().unwrap();
@@ -135,7 +136,7 @@ impl MetricSource for Probe {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        let reading = self.source.read(query, at).await;
+        let reading = self.source.read(ask).await;
         self.inner.running.fetch_sub(1, Ordering::SeqCst);
         reading
     }

@@ -2,7 +2,7 @@ use super::*;
 use crate::engine::{Absence, Reading};
 use crate::sandbox::SimClock;
 use crate::sources::prometheus::{Limits, PrometheusSource};
-use crate::sources::{MetricQuery, MetricSource, SeriesRule, SourceRef};
+use crate::sources::{Ask, MetricQuery, MetricSource, SeriesRule, SourceRef};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_767_225_600_000).plus_seconds(seconds)
@@ -129,7 +129,7 @@ async fn faults_reach_the_source_as_absences() {
         (Fault::Slow(Duration::from_secs(1)), None),
     ] {
         prometheus.set_fault(fault);
-        let reading = source.read(&query, at(120)).await;
+        let reading = source.read(Ask { query: &query, namespace: "shop", at: at(120) }).await;
         let found = match &reading {
             Reading::Missing(absent) => Some(absent.absence),
             _ => None,
@@ -137,7 +137,7 @@ async fn faults_reach_the_source_as_absences() {
         assert_eq!(found, absence, "{fault:?}: {reading:?}");
     }
     prometheus.set_fault(Fault::Unavailable);
-    assert!(matches!(source.read(&query, at(120)).await, Reading::Missing(_)));
+    assert!(matches!(source.read(Ask { query: &query, namespace: "shop", at: at(120) }).await, Reading::Missing(_)));
     assert_eq!(prometheus.queries(), 7);
 }
 

@@ -23,7 +23,7 @@ pub use self::read::{Noted, read, read_answer};
 pub use self::transport::{
     HttpTransport, InvalidUrl, QueryForm, RawAnswer, Transport, TransportError, install_tls_provider,
 };
-use super::{MetricQuery, MetricSource};
+use super::{Ask, MetricQuery, MetricSource};
 use crate::engine::{Absence, Reading, Timestamp};
 
 /// Time for one reading, the wait for a free slot included. A third of the default polling period, so that a slow source is late
@@ -122,8 +122,8 @@ impl<T: Transport> PrometheusSource<T> {
         self.stats.incomplete.load(Ordering::Relaxed)
     }
 
-    /// The reading of `query` at `at`, with the server's remarks.
-    pub async fn read_noted(&self, query: &MetricQuery, at: Timestamp) -> Noted {
+    /// The reading of what is asked, with the server's remarks.
+    pub async fn read_noted(&self, Ask { query, at, .. }: Ask<'_>) -> Noted {
         let noted = match self.ask(query, at).await {
             Ok(raw) => read(&raw, query, at, self.limits.series),
             Err(reading) => reading.into(),
@@ -179,9 +179,9 @@ impl<T: Transport> PrometheusSource<T> {
 }
 
 impl<T: Transport> MetricSource for PrometheusSource<T> {
-    async fn read(&self, query: &MetricQuery, at: Timestamp) -> Reading {
-        let noted = self.read_noted(query, at).await;
-        self.log_remarks(query, &noted.remarks);
+    async fn read(&self, ask: Ask<'_>) -> Reading {
+        let noted = self.read_noted(ask).await;
+        self.log_remarks(ask.query, &noted.remarks);
         noted.reading
     }
 }

@@ -50,6 +50,10 @@ fn query() -> MetricQuery {
     }
 }
 
+fn ask(query: &MetricQuery) -> Ask<'_> {
+    Ask { query, namespace: "shop", at: Timestamp::default() }
+}
+
 fn absence(reading: &Reading) -> Option<Absence> {
     reading.absent().map(|absent| absent.absence)
 }
@@ -61,7 +65,7 @@ async fn queries_are_bounded_and_all_answered() {
     let start = Instant::now();
     let readings = futures::future::join_all((0..9).map(|_| {
         let source = Arc::clone(&source);
-        async move { source.read(&query(), Timestamp::default()).await }
+        async move { source.read(ask(&query())).await }
     }))
     .await;
     assert!(readings.iter().all(|reading| matches!(reading, Reading::Complete(_))));
@@ -75,7 +79,7 @@ async fn the_deadline_holds_and_includes_the_wait() {
     let limits = Limits { concurrency: 1, ..Limits::default() };
     let source = PrometheusSource::new(Slow::new(None, seven()), limits);
     let (query, at, start) = (query(), Timestamp::default(), Instant::now());
-    let (first, second) = tokio::join!(source.read(&query, at), source.read(&query, at));
+    let (first, second) = tokio::join!(source.read(Ask { at, ..ask(&query) }), source.read(Ask { at, ..ask(&query) }));
     assert_eq!(start.elapsed(), limits.deadline);
     assert_eq!((absence(&first), absence(&second)), (Some(Absence::Timeout), Some(Absence::Timeout)));
     assert!(first.absent().unwrap().message.starts_with("Prometheus did not answer"));
@@ -89,7 +93,7 @@ async fn the_server_is_told_what_time_is_left() {
     let limits = Limits { concurrency: 1, ..Limits::default() };
     let source = PrometheusSource::new(Slow::new(Some(Duration::from_secs(2)), seven()), limits);
     let (query, at) = (query(), Timestamp::from_millis(1_234));
-    let (first, second) = tokio::join!(source.read(&query, at), source.read(&query, at));
+    let (first, second) = tokio::join!(source.read(Ask { at, ..ask(&query) }), source.read(Ask { at, ..ask(&query) }));
     assert_eq!((absence(&first), absence(&second)), (None, None));
     let forms = source.transport.forms.lock().unwrap();
     let sent: Vec<_> = forms.iter().map(|form| (form.time_param(), form.timeout_param())).collect();
@@ -101,7 +105,7 @@ async fn the_server_is_told_what_time_is_left() {
 async fn odd_limits_are_survived() {
     let limits = Limits { concurrency: 0, deadline: Duration::MAX, ..Limits::default() };
     let source = PrometheusSource::new(Slow::new(Some(Duration::ZERO), seven()), limits);
-    assert_eq!(absence(&source.read(&query(), Timestamp::default()).await), None);
+    assert_eq!(absence(&source.read(ask(&query())).await), None);
 }
 
 #[tokio::test]
@@ -114,7 +118,7 @@ async fn transport_errors_become_readings() {
         (TransportError::Broken { host: host(), cause: "cut".to_owned() }, Absence::Malformed),
     ] {
         let source = PrometheusSource::new(Slow::new(Some(Duration::ZERO), Err(error.clone())), Limits::default());
-        let reading = source.read(&query(), Timestamp::default()).await;
+        let reading = source.read(ask(&query())).await;
         assert_eq!(absence(&reading), Some(want));
         assert_eq!((error.reason(), source.incomplete_total()), (want.reason(), 1));
         assert!(reading.absent().unwrap().message.contains("prometheus:9090"));
