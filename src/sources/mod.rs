@@ -2,6 +2,8 @@
 
 pub mod kubernetes;
 pub mod prometheus;
+pub mod recipe;
+pub mod registry;
 
 use std::future::Future;
 

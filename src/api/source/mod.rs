@@ -4,7 +4,9 @@
 #![allow(unreachable_pub)] // KubeSchema copies each struct into a function body, where `pub` reaches nobody
 
 pub mod auth;
-mod rules;
+pub mod document;
+pub mod object;
+pub(crate) mod rules;
 pub mod spec;
 pub mod status;
 
@@ -17,8 +19,10 @@ pub use auth::{
     Auth, BasicAuth, BearerAuth, ConfigMapKeyRef, HeaderSource, PemSource, SecretKeyRef, SecretRef, SecretSource,
     SigV4Auth, TlsSpec,
 };
+pub use document::{Document, DocumentKind, DocumentRef, Documents, Unread};
+pub use object::{Audience, SourceKey, SourceObject};
 pub use spec::{Header, Parameter, SourceSpec};
-pub use status::{BuildInfo, SourceStatus};
+pub use status::{BuildInfo, SourceFinding, SourceStatus, source_status};
 
 /// Fields that only an admin may set, and that the namespaced kind therefore does not have: Secrets elsewhere, files of the operator, and
 /// certificates that nobody checks.

@@ -1,0 +1,317 @@
+//! All sources that policies may name, and the one that a query goes to. Owns who may use which, and the clients, of which equal
+//! connections share one. Must not read objects or Secrets: the `controller` puts in what it finds.
+
+mod shelf;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use self::shelf::{Client, Shelf, Slot, State};
+use super::prometheus::Limits;
+use super::prometheus::connection::Connection;
+use super::{Ask, MetricSource, SourceKind};
+use crate::api::query::DEFAULT_SOURCE;
+use crate::api::source::{Audience, BuildInfo, SourceKey};
+use crate::engine::{Absence, Absent, Reading, Timestamp};
+
+/// Refusals that wait to be looked at; what does not fit is found at the next regular look.
+const MAX_WAITING_REFUSALS: usize = 64;
+/// Longest that a start waits for the sources to be known. After that their policies hold until they are.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(5);
+/// What the messages of a source call the address, which for a source made from an object is a field of that object.
+const ADDRESS_FLAG: &str = "--prometheus-url";
+
+/// Makes clients of connections. The seam under the registry: tests answer in process.
+pub trait Connect: Send + Sync + 'static {
+    /// The client of one connection.
+    type Source: MetricSource;
+
+    /// A client for `connection`. Makes no request yet.
+    ///
+    /// # Errors
+    /// Why none can be made, in a sentence without any credential.
+    fn connect(&self, connection: &Connection, limits: Limits) -> Result<Self::Source, String>;
+
+    /// Who answers, and when it says that it is; `None` where it does not say.
+    fn identify(&self, source: &Self::Source) -> impl Future<Output = Option<Identification>> + Send;
+}
+
+/// What a server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identification {
+    /// Its build.
+    pub build_info: Option<BuildInfo>,
+    /// What its clock shows.
+    pub now: Option<Timestamp>,
+}
+
+/// The sources. Clones are the same registry.
+pub struct Registry<K: Connect> {
+    inner: Arc<Inner<K>>,
+}
+
+impl<K: Connect> Clone for Registry<K> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+struct Inner<K: Connect> {
+    connector: K,
+    /// What the operator's own flag made; it is the default where no object is.
+    fallback: Option<Arc<K::Source>>,
+    shelf: RwLock<Shelf<K::Source>>,
+    refused: mpsc::Sender<SourceKey>,
+    /// Counts changes, for those who wait for one.
+    changed: watch::Sender<u64>,
+}
+
+impl<K: Connect> Registry<K> {
+    /// An empty registry with the source that the operator's flag made, and where refusals are told.
+    pub fn new(connector: K, fallback: Option<K::Source>) -> (Self, mpsc::Receiver<SourceKey>) {
+        let (refused, refusals) = mpsc::channel(MAX_WAITING_REFUSALS);
+        let inner = Inner {
+            connector,
+            fallback: fallback.map(Arc::new),
+            shelf: RwLock::default(),
+            refused,
+            changed: watch::Sender::new(0),
+        };
+        (Self { inner: Arc::new(inner) }, refusals)
+    }
+
+    fn shelf(&self) -> RwLockReadGuard<'_, Shelf<K::Source>> {
+        self.inner.shelf.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Shelf<K::Source>) -> T) -> T {
+        let mut shelf: RwLockWriteGuard<'_, _> = self.inner.shelf.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&mut shelf);
+        drop(shelf);
+        self.inner.changed.send_modify(|count| *count = count.wrapping_add(1));
+        changed
+    }
+
+    /// The list of this kind is whole, or there will be none.
+    pub fn set_listed(&self, kind: SourceKind) {
+        self.change(|shelf| shelf.listed[kind as usize] = true);
+    }
+
+    /// The labels of all namespaces.
+    pub fn set_labels(&self, labels: BTreeMap<String, BTreeMap<String, String>>) {
+        self.change(|shelf| shelf.labels = Some(labels));
+    }
+
+    /// A source is there, and these may ask it. What it is asked through stays as it was; nothing, for a new one.
+    pub fn admit(&self, key: &SourceKey, audience: Audience) {
+        self.change(|shelf| match shelf.slot_mut(key) {
+            Some(slot) => slot.audience = audience,
+            None => shelf.put(key, Slot { audience, state: State::Pending }),
+        });
+    }
+
+    /// The source is asked through `connection` from now on. One that equals what it has changes nothing; one that equals another's
+    /// shares its client.
+    ///
+    /// # Errors
+    /// The client cannot be made; the source is then faulty, with that message.
+    pub fn connect(&self, key: &SourceKey, connection: Connection, limits: Limits) -> Result<(), String> {
+        let equal = self.shelf().slots().find_map(|slot| match &slot.state {
+            State::Connected(client) if client.limits == limits && client.connection == connection => {
+                Some(Arc::clone(client))
+            }
+            _ => None,
+        });
+        let made = match equal {
+            Some(client) => Ok(client),
+            None => {
+                let made = self.inner.connector.connect(&connection, limits);
+                made.map(|source| Arc::new(Client { connection, limits, source }))
+            }
+        };
+        match made {
+            Ok(client) => {
+                self.set_state(key, State::Connected(client));
+                Ok(())
+            }
+            Err(message) => {
+                let message = rename(&message);
+                self.set_state(key, State::Faulty(message.as_str().into()));
+                Err(message)
+            }
+        }
+    }
+
+    /// The source cannot be asked, for the reason that `message` gives.
+    pub fn disconnect(&self, key: &SourceKey, message: &str) {
+        self.set_state(key, State::Faulty(message.into()));
+    }
+
+    fn set_state(&self, key: &SourceKey, state: State<K::Source>) {
+        self.change(|shelf| {
+            // Gone meanwhile: what is no longer there is not asked.
+            if let Some(slot) = shelf.slot_mut(key) {
+                slot.state = state;
+            }
+        });
+    }
+
+    /// The source is gone.
+    pub fn remove(&self, key: &SourceKey) {
+        self.change(|shelf| shelf.take(key));
+    }
+
+    /// Whether the source can be asked.
+    #[must_use]
+    pub fn is_connected(&self, key: &SourceKey) -> bool {
+        self.shelf().slot(key).is_some_and(|slot| matches!(slot.state, State::Connected(_)))
+    }
+
+    /// How many clients there are, the flag's aside.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        let shelf = self.shelf();
+        let connected = shelf.slots().filter_map(|slot| match &slot.state {
+            State::Connected(client) => Some(Arc::as_ptr(client).cast::<()>()),
+            _ => None,
+        });
+        connected.collect::<std::collections::BTreeSet<_>>().len()
+    }
+
+    /// Returns once every source is known and its Secrets were looked at, or that has taken too long.
+    pub async fn settle(&self) {
+        let mut changed = self.inner.changed.subscribe();
+        let settled = changed.wait_for(|_| self.shelf().is_settled());
+        let _either_way = tokio::time::timeout(SETTLE_DEADLINE, settled).await;
+    }
+
+    /// Asks the source itself, whoever may use it; `None` where it cannot be asked.
+    pub async fn probe(&self, key: &SourceKey, ask: Ask<'_>) -> Option<(Reading, Option<Identification>)> {
+        let client = match &self.shelf().slot(key)?.state {
+            State::Connected(client) => Arc::clone(client),
+            State::Pending | State::Faulty(_) => return None,
+        };
+        let reading = client.source.read(ask).await;
+        let worth_asking = !matches!(reading, Reading::Missing(_));
+        let identification = if worth_asking { self.inner.connector.identify(&client.source).await } else { None };
+        Some((renamed(reading, None), identification))
+    }
+
+    /// What `ask` goes to.
+    fn find(&self, ask: &Ask<'_>) -> Result<Found<K::Source>, Absent> {
+        let shelf = self.shelf();
+        let source = &ask.query.source;
+        let slot = match source.kind {
+            SourceKind::Cluster => shelf.cluster.get(&source.name),
+            SourceKind::Namespaced => shelf.namespaced.get(ask.namespace).and_then(|names| names.get(&source.name)),
+        };
+        let key = || SourceKey::of(source, ask.namespace);
+        let absent = |absence, message: String| Err(Absent { absence, message: message.into() });
+        let is_default = source.kind == SourceKind::Cluster && &*source.name == DEFAULT_SOURCE;
+        let Some(slot) = slot else {
+            if !shelf.listed[source.kind as usize] {
+                let message = format!("{} is not known yet: the list of its kind has not come.", key());
+                return absent(Absence::SourceNotReady, message);
+            }
+            return match &self.inner.fallback {
+                Some(fallback) if is_default => Ok(Found::Flag(Arc::clone(fallback))),
+                _ => absent(Absence::SourceNotFound, not_found(&key(), is_default)),
+            };
+        };
+        if !slot.audience.admits(ask.namespace, shelf.labels.as_ref().and_then(|all| all.get(ask.namespace))) {
+            if matches!(slot.audience, Audience::Labels(_)) && shelf.labels.is_none() {
+                let message = format!("{} selects namespaces by labels, which are not known yet.", key());
+                return absent(Absence::SourceNotReady, message);
+            }
+            let message = format!(
+                "{} does not allow namespace {:?} to use it; its spec.allowedNamespaces would have to, or name another source under sourceRef.",
+                key(),
+                ask.namespace
+            );
+            return absent(Absence::SourceNotAllowed, message);
+        }
+        match &slot.state {
+            State::Connected(client) => Ok(Found::Object(Arc::clone(client))),
+            State::Faulty(message) => absent(Absence::SourceNotReady, format!("{}: {message}", key())),
+            State::Pending => {
+                absent(Absence::SourceNotReady, format!("{} is not ready yet: its Secrets are being read.", key()))
+            }
+        }
+    }
+}
+
+fn not_found(key: &SourceKey, is_default: bool) -> String {
+    if is_default {
+        return format!(
+            "There is no {key}, and Flyball runs without {ADDRESS_FLAG}; create it, or name another source under sourceRef."
+        );
+    }
+    match key.kind {
+        SourceKind::Cluster => format!("There is no {key}; create it, or correct sourceRef.name."),
+        SourceKind::Namespaced => {
+            format!("There is no {key} in namespace {:?}; create it, or correct sourceRef.name.", &*key.namespace)
+        }
+    }
+}
+
+/// What a query goes to.
+enum Found<S> {
+    /// What an object says.
+    Object(Arc<Client<S>>),
+    /// What the flag says.
+    Flag(Arc<S>),
+}
+
+impl<K: Connect> MetricSource for Registry<K> {
+    async fn read(&self, ask: Ask<'_>) -> Reading {
+        let found = match self.find(&ask) {
+            Ok(Found::Flag(source)) => return source.read(ask).await,
+            Ok(Found::Object(client)) => client,
+            Err(absent) => return Reading::Missing(absent),
+        };
+        let reading = found.source.read(ask).await;
+        let Some(absent) = reading.absent() else { return reading };
+        let key = SourceKey::of(&ask.query.source, ask.namespace);
+        if absent.absence == Absence::Unauthorized {
+            // The Secret may have changed; where nobody listens, or too many wait, the next regular look finds it.
+            let _told = self.inner.refused.try_send(key.clone());
+        }
+        renamed(reading, Some(&key))
+    }
+}
+
+/// The same reading with a message that names fields of the object, and, where the source itself is at fault, the object.
+fn renamed(reading: Reading, key: Option<&SourceKey>) -> Reading {
+    let rename_absent = |absent: Absent| {
+        let message = rename(&absent.message);
+        let of_source = matches!(
+            absent.absence,
+            Absence::Unauthorized
+                | Absence::Unavailable
+                | Absence::Unreachable
+                | Absence::Timeout
+                | Absence::TooLarge
+                | Absence::Malformed
+        );
+        let message = match key {
+            Some(key) if of_source => format!("{key}: {message}"),
+            _ => message,
+        };
+        Absent { absence: absent.absence, message: message.into() }
+    };
+    match reading {
+        Reading::Missing(absent) => Reading::Missing(rename_absent(absent)),
+        Reading::Partial(sample, absent) => Reading::Partial(sample, rename_absent(absent)),
+        other @ (Reading::Complete(_) | Reading::PerPod(_)) => other,
+    }
+}
+
+fn rename(message: &str) -> String {
+    message.replace(ADDRESS_FLAG, "spec.url")
+}
+
+#[cfg(test)]
+mod tests;
