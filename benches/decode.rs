@@ -35,7 +35,7 @@ fn answers(criterion: &mut Criterion) {
     };
     let at = Timestamp::from_millis(1_700_000_000_123);
     for series in [1, 5_000] {
-        let raw = RawAnswer { status: 200, body: body(series) };
+        let raw = RawAnswer::new(200, body(series));
         let mut group = criterion.benchmark_group(format!("{series}_series"));
         group.throughput(Throughput::Bytes(raw.body.len() as u64));
         group.bench_function("decode", |bencher| {

@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("clock", &["engine"]),
     ("api", &["engine"]),
-    ("sources", &["engine", "api"]),
+    ("sources", &["engine", "api", "clock"]),
     ("cluster", &["engine", "api", "clock"]),
     ("telemetry", &["engine", "api"]),
     ("view", &["engine", "api"]),

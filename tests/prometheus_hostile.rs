@@ -262,7 +262,12 @@ async fn statuses_that_are_no_success() {
         ("422", json("422 Unprocessable Entity", &refused("execution")), Absence::BadQuery, "said so"),
         ("401", http("401 Unauthorized", "www-authenticate: Basic\r\n", b"no"), Absence::Unauthorized, "401"),
         ("403", http("403 Forbidden", "", b"no"), Absence::Unauthorized, "403"),
-        ("404", http("404 Not Found", "", b"404 page not found"), Absence::Malformed, "check --prometheus-url"),
+        (
+            "404",
+            http("404 Not Found", "", b"404 page not found"),
+            Absence::Malformed,
+            "check the address of --prometheus-url",
+        ),
         ("429", json("429 Too Many Requests", &refused("too_many_requests")), Absence::Unavailable, "said so"),
         ("500", json("500 Internal Server Error", &refused("internal")), Absence::Unavailable, "said so"),
         ("503", http("503 Service Unavailable", "", b"no healthy upstream"), Absence::Unavailable, "503"),

@@ -87,6 +87,8 @@ pub enum Absence {
     Unavailable,
     /// No connection.
     Unreachable,
+    /// The source's name leads to an address that must not be reached.
+    AddressForbidden,
     /// No answer within the deadline.
     Timeout,
     /// The answer is larger than the limit.
@@ -132,6 +134,7 @@ impl Absence {
             Self::Unauthorized => "Unauthorized",
             Self::Unavailable => "SourceUnavailable",
             Self::Unreachable => "SourceUnreachable",
+            Self::AddressForbidden => "AddressForbidden",
             Self::Timeout => "Timeout",
             Self::TooLarge => "AnswerTooLarge",
             Self::Malformed => "MalformedAnswer",

@@ -262,6 +262,6 @@ impl Transport for Prometheus {
         let answer = tokio::time::timeout(form.timeout, self.answer(&form.promql, form.time)).await;
         let timeout = |_| TransportError::Timeout { host: HOST.to_owned(), deadline: form.timeout };
         let (status, body) = answer.map_err(timeout)?;
-        Ok(RawAnswer { status, body })
+        Ok(RawAnswer::new(status, body))
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use url::Url;
 
+use super::transport::{Problem, parse_address};
+
 /// A credential. Neither `Debug` nor any message shows it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);
@@ -31,7 +33,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Everything that a connection needs. Two equal values may share one client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Connection {
     /// The base address; `/api/v1/query` is added to its path.
     pub url: Url,
@@ -49,6 +51,51 @@ pub struct Connection {
     pub proxy_from_environment: bool,
     /// Where connections may lead.
     pub reach: Reach,
+}
+
+/// Shows neither user nor password of the addresses, and of extra parameters the names only.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bare =
+            |url: &Url| format!("{}://{}:{:?}{}", url.scheme(), url.host_str().unwrap_or(""), url.port(), url.path());
+        let names: Vec<&str> = self.parameters.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Connection")
+            .field("url", &bare(&self.url))
+            .field("identity", &self.identity)
+            .field("tls", &self.tls)
+            .field("headers", &self.headers)
+            .field("parameters", &names)
+            .field("proxy", &self.proxy.as_ref().map(bare))
+            .field("proxy_from_environment", &self.proxy_from_environment)
+            .field("reach", &self.reach)
+            .finish()
+    }
+}
+
+impl Connection {
+    /// A connection to `url` without credentials, extras, proxy or a way to loopback addresses.
+    #[must_use]
+    pub fn to(url: Url) -> Self {
+        Self {
+            url,
+            identity: Identity::default(),
+            tls: Tls::default(),
+            headers: Vec::new(),
+            parameters: Vec::new(),
+            proxy: None,
+            proxy_from_environment: false,
+            reach: Reach::default(),
+        }
+    }
+
+    /// What the operator's own flag says: `address` may lead to loopback, and a proxy comes from the environment.
+    ///
+    /// # Errors
+    /// `address` is not one.
+    pub fn of_flag(address: &str) -> Result<Self, Problem> {
+        let reach = Reach { loopback: true, allowed_hosts: None };
+        Ok(Self { proxy_from_environment: true, reach, ..Self::to(parse_address(address)?) })
+    }
 }
 
 /// How we say who we are.

@@ -18,10 +18,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+pub use self::connection::Connection;
 pub use self::decode::{Answer, DecodeError, decode};
 pub use self::read::{Noted, read, read_answer};
 pub use self::transport::{
-    HttpTransport, InvalidUrl, QueryForm, RawAnswer, Transport, TransportError, install_tls_provider,
+    HttpTransport, InvalidConnection, QueryForm, RawAnswer, Transport, TransportError, install_tls_provider,
 };
 use super::{Ask, MetricQuery, MetricSource};
 use crate::engine::{Absence, Reading, Timestamp};
@@ -41,6 +42,8 @@ pub const DEFAULT_CONCURRENCY: usize = 16;
 const MAX_DEADLINE: Duration = Duration::from_secs(3600);
 /// How much is read of the body of a failure: Prometheus' own are a few hundred bytes.
 const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
+/// What the address of the operator's own flag is called in messages.
+const FLAG: &str = "--prometheus-url";
 /// How many different remarks are remembered as logged. Beyond it they go to the debug level, so that memory stays bounded.
 const MAX_REMEMBERED_REMARKS: usize = 256;
 
@@ -89,12 +92,13 @@ struct QueryStats {
 }
 
 impl PrometheusSource<HttpTransport> {
-    /// The Prometheus at `address`.
+    /// The Prometheus at `address`, which the operator's own flag gives.
     ///
     /// # Errors
-    /// The address cannot be used, see [`InvalidUrl`].
-    pub fn connect(address: &str, limits: Limits) -> Result<Self, InvalidUrl> {
-        Ok(Self::new(HttpTransport::new(address, limits)?, limits))
+    /// The address cannot be used, see [`InvalidConnection`].
+    pub fn connect(address: &str, limits: Limits) -> Result<Self, InvalidConnection> {
+        let connection = Connection::of_flag(address).map_err(|problem| problem.of(FLAG))?;
+        Ok(Self::new(HttpTransport::new(&connection, FLAG, limits)?, limits))
     }
 }
 

@@ -164,6 +164,8 @@ fn sum(points: &[Point], at: Timestamp) -> Option<Sample> {
 fn failed_status(raw: &RawAnswer) -> Reading {
     let status = raw.status;
     let refused = decode_error(&raw.body);
+    let owner = raw.label.as_deref().unwrap_or("the source");
+    let address = format!("the address of {owner}");
     // Prometheus' own sentence where it sent one.
     let says = match &refused {
         Some(DecodeError::Refused { message, .. }) => format!(": {message}"),
@@ -172,18 +174,18 @@ fn failed_status(raw: &RawAnswer) -> Reading {
     let out_of_time = refused.as_ref().is_some_and(|error| error.absence() == Absence::Timeout);
     let (absence, sentence) = match status {
         300..=399 => {
-            let mend = "redirects are not followed; set --prometheus-url to the final address.";
+            let mend = format!("redirects are not followed; set {address} to the final one.");
             (Absence::Malformed, format!("The server answered with a redirect (HTTP {status}), and {mend}"))
         }
         400 | 422 if refused.is_some() => {
             (Absence::BadQuery, format!("Prometheus refused the query (HTTP {status}){says}"))
         }
         400 | 422 => {
-            let mend = "check the query and --prometheus-url.";
+            let mend = format!("check the query and {address}.");
             (Absence::BadQuery, format!("The server refused the query (HTTP {status}) without saying why; {mend}"))
         }
         401 | 403 => {
-            let mend = "check the credentials for this address.";
+            let mend = format!("check the credentials of {owner}.");
             (Absence::Unauthorized, format!("The server refused the caller (HTTP {status}); {mend}"))
         }
         408 | 504 => (Absence::Timeout, format!("The server gave up waiting (HTTP {status}){says}")),
@@ -194,7 +196,7 @@ fn failed_status(raw: &RawAnswer) -> Reading {
         500..=599 => (Absence::Unavailable, format!("The server is not able to answer (HTTP {status}){says}")),
         _ if refused.is_some() => (Absence::Malformed, format!("The server answered with HTTP {status}{says}")),
         _ => {
-            let mend = "where the Prometheus API was expected; check --prometheus-url.";
+            let mend = format!("where the Prometheus API was expected; check {address}.");
             (Absence::Malformed, format!("The server answered with HTTP {status} {mend}"))
         }
     };

@@ -38,7 +38,7 @@ impl Transport for Slow {
 
 fn seven() -> Result<RawAnswer, TransportError> {
     let body = r#"{"status":"success","data":{"resultType":"scalar","result":[0,"7"]}}"#;
-    Ok(RawAnswer { status: 200, body: Bytes::from(body) })
+    Ok(RawAnswer::new(200, Bytes::from(body)))
 }
 
 fn query() -> MetricQuery {

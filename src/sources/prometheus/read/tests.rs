@@ -147,7 +147,7 @@ fn what_was_not_read_counts_as_missing() {
 fn infos_and_remarks_stay_visible() {
     let body = r#"{"status":"success","data":{"resultType":"scalar","result":[1700000000,"2"]},
         "warnings":["PromQL warning: quantile value should be between 0 and 1, got 2"],"infos":["anything"]}"#;
-    let raw = RawAnswer { status: 200, body: Bytes::from(body) };
+    let raw = RawAnswer::new(200, Bytes::from(body));
     let noted = read(&raw, &query(), NOW, 10);
     assert_eq!(noted.reading, Reading::Complete(Sample { value: Milli::new(2000), series: 1, age_millis: Some(0) }));
     assert_eq!(noted.remarks, ["PromQL warning: quantile value should be between 0 and 1, got 2", "anything"]);
@@ -183,7 +183,7 @@ fn failures_have_one_clear_sentence() {
         (200, html(), Absence::Malformed),
         (200, refused("execution"), Absence::BadQuery),
     ] {
-        let raw = RawAnswer { status, body: Bytes::from(body.clone()) };
+        let raw = RawAnswer::new(status, body.clone());
         let Noted { reading, .. } = read(&raw, &query(), NOW, 10);
         assert_eq!((value(&reading), absence(&reading)), (None, Some(want)), "{status} {body}");
         let message = &reading.absent().unwrap().message;
@@ -222,7 +222,7 @@ proptest! {
 
     #[test]
     fn any_status_and_body_are_survived(status in any::<u16>(), body in prop::collection::vec(any::<u8>(), 0..100)) {
-        let raw = RawAnswer { status, body: body.into() };
+        let raw = RawAnswer::new(status, body);
         prop_assert!(read(&raw, &query(), NOW, 10).reading.absent().is_some());
     }
 }
