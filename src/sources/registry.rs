@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use self::shelf::{Client, Shelf, Slot, State};
-use super::prometheus::Limits;
 use super::prometheus::connection::Connection;
+use super::prometheus::transport::InvalidConnection;
+use super::prometheus::{HttpTransport, Limits, PrometheusSource};
 use super::{Ask, MetricSource, SourceKind};
 use crate::api::query::DEFAULT_SOURCE;
 use crate::api::source::{Audience, BuildInfo, SourceKey};
@@ -21,8 +22,8 @@ use crate::engine::{Absence, Absent, Reading, Timestamp};
 const MAX_WAITING_REFUSALS: usize = 64;
 /// Longest that a start waits for the sources to be known. After that their policies hold until they are.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(5);
-/// What the messages of a source call the address, which for a source made from an object is a field of that object.
-const ADDRESS_FLAG: &str = "--prometheus-url";
+/// What clients take for the name of the object that they belong to. Several may share one, so the name is put in when it is known who asks.
+pub const LABEL: &str = "\u{2039}source\u{203a}";
 
 /// Makes clients of connections. The seam under the registry: tests answer in process.
 pub trait Connect: Send + Sync + 'static {
@@ -32,11 +33,48 @@ pub trait Connect: Send + Sync + 'static {
     /// A client for `connection`. Makes no request yet.
     ///
     /// # Errors
-    /// Why none can be made, in a sentence without any credential.
-    fn connect(&self, connection: &Connection, limits: Limits) -> Result<Self::Source, String>;
+    /// Why none can be made.
+    fn connect(&self, connection: &Connection, limits: Limits) -> Result<Self::Source, NotConnected>;
 
     /// Who answers, and when it says that it is; `None` where it does not say.
     fn identify(&self, source: &Self::Source) -> impl Future<Output = Option<Identification>> + Send;
+}
+
+/// Why no client can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct NotConnected {
+    /// The CamelCase word.
+    pub reason: &'static str,
+    /// One sentence, without any credential.
+    pub message: String,
+    /// Only a change of the object can mend it, not one of its Secrets.
+    pub stalled: bool,
+}
+
+/// Connects over HTTP.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HttpConnector;
+
+impl Connect for HttpConnector {
+    type Source = PrometheusSource<HttpTransport>;
+
+    fn connect(&self, connection: &Connection, limits: Limits) -> Result<Self::Source, NotConnected> {
+        let transport =
+            HttpTransport::new(connection, LABEL, limits).map_err(|InvalidConnection { problem, .. }| {
+                let of_secrets = ["InvalidCertificate", "InvalidCredentials", "ClientNotBuilt"];
+                NotConnected {
+                    reason: problem.reason(),
+                    message: problem.to_string(),
+                    stalled: !of_secrets.contains(&problem.reason()),
+                }
+            })?;
+        Ok(PrometheusSource::new(transport, limits))
+    }
+
+    async fn identify(&self, source: &Self::Source) -> Option<Identification> {
+        source.identify().await
+    }
 }
 
 /// What a server says of itself.
@@ -118,7 +156,7 @@ impl<K: Connect> Registry<K> {
     ///
     /// # Errors
     /// The client cannot be made; the source is then faulty, with that message.
-    pub fn connect(&self, key: &SourceKey, connection: Connection, limits: Limits) -> Result<(), String> {
+    pub fn connect(&self, key: &SourceKey, connection: Connection, limits: Limits) -> Result<(), NotConnected> {
         let equal = self.shelf().slots().find_map(|slot| match &slot.state {
             State::Connected(client) if client.limits == limits && client.connection == connection => {
                 Some(Arc::clone(client))
@@ -137,10 +175,9 @@ impl<K: Connect> Registry<K> {
                 self.set_state(key, State::Connected(client));
                 Ok(())
             }
-            Err(message) => {
-                let message = rename(&message);
-                self.set_state(key, State::Faulty(message.as_str().into()));
-                Err(message)
+            Err(error) => {
+                self.set_state(key, State::Faulty(error.message.as_str().into()));
+                Err(error)
             }
         }
     }
@@ -197,7 +234,7 @@ impl<K: Connect> Registry<K> {
         let reading = client.source.read(ask).await;
         let worth_asking = !matches!(reading, Reading::Missing(_));
         let identification = if worth_asking { self.inner.connector.identify(&client.source).await } else { None };
-        Some((renamed(reading, None), identification))
+        Some((renamed(reading, key), identification))
     }
 
     /// What `ask` goes to.
@@ -246,7 +283,7 @@ impl<K: Connect> Registry<K> {
 fn not_found(key: &SourceKey, is_default: bool) -> String {
     if is_default {
         return format!(
-            "There is no {key}, and Flyball runs without {ADDRESS_FLAG}; create it, or name another source under sourceRef."
+            "There is no {key}, and Flyball runs without --prometheus-url; create it, or name another source under sourceRef."
         );
     }
     match key.kind {
@@ -279,38 +316,37 @@ impl<K: Connect> MetricSource for Registry<K> {
             // The Secret may have changed; where nobody listens, or too many wait, the next regular look finds it.
             let _told = self.inner.refused.try_send(key.clone());
         }
-        renamed(reading, Some(&key))
+        renamed(reading, &key)
     }
 }
 
-/// The same reading with a message that names fields of the object, and, where the source itself is at fault, the object.
-fn renamed(reading: Reading, key: Option<&SourceKey>) -> Reading {
-    let rename_absent = |absent: Absent| {
-        let message = rename(&absent.message);
+/// The same reading with a message that names the object, where the source itself is at fault.
+fn renamed(reading: Reading, key: &SourceKey) -> Reading {
+    let rename = |Absent { absence, message }: Absent| {
         let of_source = matches!(
-            absent.absence,
+            absence,
             Absence::Unauthorized
                 | Absence::Unavailable
                 | Absence::Unreachable
+                | Absence::AddressForbidden
                 | Absence::Timeout
                 | Absence::TooLarge
                 | Absence::Malformed
         );
-        let message = match key {
-            Some(key) if of_source => format!("{key}: {message}"),
-            _ => message,
+        let message = if message.contains(LABEL) {
+            message.replace(LABEL, &key.to_string())
+        } else if of_source {
+            format!("{key}: {message}")
+        } else {
+            return Absent { absence, message };
         };
-        Absent { absence: absent.absence, message: message.into() }
+        Absent { absence, message: message.into() }
     };
     match reading {
-        Reading::Missing(absent) => Reading::Missing(rename_absent(absent)),
-        Reading::Partial(sample, absent) => Reading::Partial(sample, rename_absent(absent)),
+        Reading::Missing(absent) => Reading::Missing(rename(absent)),
+        Reading::Partial(sample, absent) => Reading::Partial(sample, rename(absent)),
         other @ (Reading::Complete(_) | Reading::PerPod(_)) => other,
     }
-}
-
-fn rename(message: &str) -> String {
-    message.replace(ADDRESS_FLAG, "spec.url")
 }
 
 #[cfg(test)]

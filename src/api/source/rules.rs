@@ -58,7 +58,7 @@ pub(super) fn value_or_value_from() -> Rule {
 }
 
 /// Headers that authentication or HTTP itself sets, in small letters.
-pub(crate) const TAKEN_HEADERS: [&str; 12] = [
+pub(crate) const TAKEN_HEADERS: [&str; 16] = [
     "authorization",
     "proxy-authorization",
     "host",
@@ -71,6 +71,10 @@ pub(crate) const TAKEN_HEADERS: [&str; 12] = [
     "te",
     "trailer",
     "upgrade",
+    "expect",
+    "range",
+    "user-agent",
+    "keep-alive",
 ];
 
 pub(super) fn header_is_free() -> Rule {
@@ -80,12 +84,12 @@ pub(super) fn header_is_free() -> Rule {
 }
 
 /// Parameters that Flyball sets itself.
-pub(crate) const TAKEN_PARAMETERS: [&str; 3] = ["query", "time", "timeout"];
+pub(crate) const TAKEN_PARAMETERS: [&str; 4] = ["query", "time", "timeout", "limit"];
 
 pub(super) fn parameter_is_free() -> Rule {
     let taken = TAKEN_PARAMETERS.map(|name| format!("'{name}'")).join(", ");
     Rule::new(format!("!(self in [{taken}])")).message(
-        "must be none that Flyball sets itself (query, time, timeout): for the timeout, write `timeoutSeconds`",
+        "must be none that Flyball sets itself (query, time, timeout, limit): for the timeout, write `timeoutSeconds`",
     )
 }
 

@@ -12,7 +12,7 @@ pub const MAX_URL_LENGTH: usize = 2048;
 /// Most headers, and most parameters, of a source: tenants and options, not data.
 pub const MAX_EXTRAS: usize = 16;
 /// Longest name of a header or parameter, in characters.
-pub const MAX_EXTRA_NAME_LENGTH: usize = 128;
+pub const MAX_EXTRA_NAME_LENGTH: usize = 64;
 /// Longest value of a header or parameter, in characters: servers take 8 KiB of headers in all.
 pub const MAX_EXTRA_VALUE_LENGTH: usize = 4096;
 /// Seconds that one query may take where the source does not say: a third of the default polling period.
@@ -121,7 +121,7 @@ pub struct Header {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameter {
-    /// Name of the parameter. No default; not query, time or timeout.
+    /// Name of the parameter. No default; none that Flyball sets itself: query, time, timeout and limit.
     #[schemars(length(min = 1, max = MAX_EXTRA_NAME_LENGTH))]
     #[x_kube(validation = rules::parameter_is_free())]
     pub name: String,

@@ -4,6 +4,7 @@
 //! `transport` carries, `decode` parses, `read` judges; this file joins them. Only `transport` knows sockets, so the sandbox
 //! can answer in process with the same raw bodies.
 
+mod build_info;
 pub mod connection;
 pub mod decode;
 pub mod read;
