@@ -143,11 +143,18 @@ impl<K: Connect> Registry<K> {
         self.change(|shelf| shelf.labels = Some(labels));
     }
 
-    /// A source is there, and these may ask it. What it is asked through stays as it was; nothing, for a new one.
-    pub fn admit(&self, key: &SourceKey, audience: Audience) {
+    /// A source is there, and these may ask it. What it is asked through stays as it was, unless others may ask now: they wait until it is
+    /// looked at again. `revision` names this state of the object; what was found for an older one no longer counts.
+    pub fn admit(&self, key: &SourceKey, revision: u64, audience: Audience) {
         self.change(|shelf| match shelf.slot_mut(key) {
-            Some(slot) => slot.audience = audience,
-            None => shelf.put(key, Slot { audience, state: State::Pending }),
+            Some(slot) => {
+                slot.revision = revision;
+                if slot.audience != audience {
+                    slot.audience = audience;
+                    slot.state = State::Pending;
+                }
+            }
+            None => shelf.put(key, Slot { revision, audience, state: State::Pending }),
         });
     }
 
@@ -156,7 +163,12 @@ impl<K: Connect> Registry<K> {
     ///
     /// # Errors
     /// The client cannot be made; the source is then faulty, with that message.
-    pub fn connect(&self, key: &SourceKey, connection: Connection, limits: Limits) -> Result<(), NotConnected> {
+    pub fn connect(
+        &self,
+        (key, revision): (&SourceKey, u64),
+        connection: Connection,
+        limits: Limits,
+    ) -> Result<(), NotConnected> {
         let equal = self.shelf().slots().find_map(|slot| match &slot.state {
             State::Connected(client) if client.limits == limits && client.connection == connection => {
                 Some(Arc::clone(client))
@@ -172,25 +184,25 @@ impl<K: Connect> Registry<K> {
         };
         match made {
             Ok(client) => {
-                self.set_state(key, State::Connected(client));
+                self.set_state((key, revision), State::Connected(client));
                 Ok(())
             }
             Err(error) => {
-                self.set_state(key, State::Faulty(error.message.as_str().into()));
+                self.set_state((key, revision), State::Faulty(error.message.as_str().into()));
                 Err(error)
             }
         }
     }
 
     /// The source cannot be asked, for the reason that `message` gives.
-    pub fn disconnect(&self, key: &SourceKey, message: &str) {
-        self.set_state(key, State::Faulty(message.into()));
+    pub fn disconnect(&self, (key, revision): (&SourceKey, u64), message: &str) {
+        self.set_state((key, revision), State::Faulty(message.into()));
     }
 
-    fn set_state(&self, key: &SourceKey, state: State<K::Source>) {
+    fn set_state(&self, (key, revision): (&SourceKey, u64), state: State<K::Source>) {
         self.change(|shelf| {
-            // Gone meanwhile: what is no longer there is not asked.
-            if let Some(slot) = shelf.slot_mut(key) {
+            // Gone or changed meanwhile: what its object no longer says is not asked.
+            if let Some(slot) = shelf.slot_mut(key).filter(|slot| slot.revision == revision) {
                 slot.state = state;
             }
         });

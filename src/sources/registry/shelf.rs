@@ -22,6 +22,8 @@ pub(super) struct Shelf<S> {
 
 /// One source.
 pub(super) struct Slot<S> {
+    /// Which state of the object it speaks of.
+    pub(super) revision: u64,
     pub(super) audience: Audience,
     pub(super) state: State<S>,
 }
