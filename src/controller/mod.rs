@@ -9,6 +9,7 @@ mod observe;
 pub mod registry;
 mod report;
 pub mod schedule;
+pub mod sources;
 mod sync;
 
 use std::collections::HashMap;

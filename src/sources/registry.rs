@@ -3,7 +3,7 @@
 
 mod shelf;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -208,6 +208,15 @@ impl<K: Connect> Registry<K> {
         });
     }
 
+    /// There are these sources of a kind, and no others.
+    pub fn retain(&self, kind: SourceKind, keys: &BTreeSet<SourceKey>) {
+        self.change(|shelf| {
+            for gone in shelf.keys().filter(|key| key.kind == kind && !keys.contains(key)).collect::<Vec<_>>() {
+                shelf.take(&gone);
+            }
+        });
+    }
+
     /// The source is gone.
     pub fn remove(&self, key: &SourceKey) {
         self.change(|shelf| shelf.take(key));
@@ -227,7 +236,7 @@ impl<K: Connect> Registry<K> {
             State::Connected(client) => Some(Arc::as_ptr(client).cast::<()>()),
             _ => None,
         });
-        connected.collect::<std::collections::BTreeSet<_>>().len()
+        connected.collect::<BTreeSet<_>>().len()
     }
 
     /// Returns once every source is known and its Secrets were looked at, or that has taken too long.

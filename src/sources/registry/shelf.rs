@@ -82,6 +82,20 @@ impl<S> Shelf<S> {
         }
     }
 
+    pub(super) fn keys(&self) -> impl Iterator<Item = SourceKey> {
+        let key = |kind, namespace: &Arc<str>, name: &Arc<str>| SourceKey {
+            kind,
+            namespace: Arc::clone(namespace),
+            name: Arc::clone(name),
+        };
+        let nowhere: Arc<str> = "".into();
+        let cluster = self.cluster.keys().map(move |name| key(SourceKind::Cluster, &nowhere, name));
+        let namespaced = self.namespaced.iter().flat_map(move |(namespace, names)| {
+            names.keys().map(move |name| key(SourceKind::Namespaced, namespace, name))
+        });
+        cluster.chain(namespaced)
+    }
+
     pub(super) fn slots(&self) -> impl Iterator<Item = &Slot<S>> {
         self.cluster.values().chain(self.namespaced.values().flat_map(BTreeMap::values))
     }
