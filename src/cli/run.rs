@@ -14,17 +14,24 @@ use tokio_util::sync::CancellationToken;
 use super::UsageError;
 use crate::clock::SystemClock;
 use crate::cluster::client::{Clients, RequestObserver};
+use crate::controller::sources::{SourceKeeper, SourceSettings};
 use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
 use crate::sources::prometheus::{Limits, PrometheusSource};
+use crate::sources::recipe::Allowance;
+use crate::sources::registry::{HttpConnector, Registry};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::{Metrics, http};
 
 /// Arguments of `flyball run`. Each is an environment variable as well.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Address of the Prometheus API, such as `http://prometheus-server.monitoring`
+    /// Address of the Prometheus API, such as `http://prometheus-server.monitoring`: what is asked where a policy names no source
+    /// and there is no ClusterPrometheusSource named default
     #[arg(long, env = "FLYBALL_PROMETHEUS_URL", value_name = "URL")]
-    prometheus_url: String,
+    prometheus_url: Option<String>,
+    /// Hosts that PrometheusSources of namespaces may name, such as *.example.com; any if not given
+    #[arg(long, env = "FLYBALL_ALLOWED_PROMETHEUS_HOSTS", value_name = "HOST,...", value_delimiter = ',')]
+    allowed_prometheus_hosts: Vec<String>,
     /// Where to serve /metrics; 0 for nowhere
     #[arg(long, env = "FLYBALL_METRICS_BIND_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:8080", value_parser = bind_address)]
     metrics_bind_address: Bind,
@@ -87,6 +94,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     // In full, so that a flag that nobody uses does not compile.
     let RunArgs {
         prometheus_url,
+        allowed_prometheus_hosts,
         metrics_bind_address,
         health_probe_bind_address,
         watch_namespace,
@@ -102,8 +110,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let why = "--leader-elect is not built yet; run a single replica without it";
         return Err(UsageError(why.into()).into());
     }
-    let source =
-        PrometheusSource::connect(&prometheus_url, Limits::default()).map_err(|error| UsageError(error.to_string()))?;
+    let of_flag = prometheus_url.map(|url| PrometheusSource::connect(&url, Limits::default())).transpose();
+    let of_flag = of_flag.map_err(|error| UsageError(error.to_string()))?;
     let metrics = Arc::new(Metrics::new());
     let config = configuration(kubeconfig, context).await?;
     let observed = metrics.clone();
@@ -116,22 +124,45 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         concurrency,
         "Starting"
     );
+    let cancel = CancellationToken::new();
+    let (sources, refusals) = Registry::new(HttpConnector, of_flag);
+    let hosts = (!allowed_prometheus_hosts.is_empty()).then(|| allowed_prometheus_hosts.into());
+    let keeper = SourceKeeper::new(
+        (clients.clone(), SystemClock),
+        (sources.clone(), refusals),
+        SourceSettings { namespace: watch_namespace.clone(), allowance: Allowance { hosts }, instance: instance() },
+    );
     let settings = Settings { namespace: watch_namespace, concurrency, instance: instance() };
     let policies = clients.reads.clone();
-    let controller = Controller::new((clients, source, SystemClock), metrics.clone(), settings);
+    let controller = Controller::new((clients, sources.clone(), SystemClock), metrics.clone(), settings);
     let servers =
         Servers::start(metrics, controller.health(), (metrics_bind_address, health_probe_bind_address)).await?;
-    let cancel = CancellationToken::new();
-    let stopping = cancel.clone();
+    cancel_on_signal(cancel.clone())?;
+    let keeping = tokio::spawn(keeper.run(cancel.clone()));
+    tokio::select! {
+        () = sources.settle() => {}
+        () = cancel.cancelled() => {}
+    }
+    let loops = async {
+        controller.run(policies, cancel.clone()).await?;
+        cancel.cancel();
+        Ok::<_, anyhow::Error>(())
+    };
+    // Without its keeper the registry would grow old unnoticed.
+    let kept = async { keeping.await.context("the keeper of Prometheus sources ended") };
+    tokio::try_join!(loops, kept)?;
+    servers.stop().await;
+    tracing::info!("Stopped");
+    Ok(())
+}
+
+fn cancel_on_signal(cancel: CancellationToken) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        stopping.cancel();
+        cancel.cancel();
     });
-    controller.run(policies, cancel).await?;
-    servers.stop().await;
-    tracing::info!("Stopped");
     Ok(())
 }
 
