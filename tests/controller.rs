@@ -5,6 +5,8 @@
 
 #[path = "controller/bad_input.rs"]
 mod bad_input;
+#[path = "controller/cellar.rs"]
+mod cellar;
 #[path = "controller/following.rs"]
 mod following;
 #[path = "controller/isolation.rs"]
@@ -19,6 +21,8 @@ mod pods;
 mod rivals;
 #[path = "controller/scene.rs"]
 mod scene;
+#[path = "controller/sources.rs"]
+mod sources;
 #[path = "controller/wire.rs"]
 mod wire;
 #[path = "controller/writes.rs"]
