@@ -7,7 +7,7 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flyball::engine::Timestamp;
-use flyball::sources::prometheus::{DEFAULT_SERIES, RawAnswer, decode, read};
+use flyball::sources::prometheus::{DEFAULT_SERIES, RawAnswer, decode, decode_labelled, read};
 use flyball::sources::{MetricQuery, SeriesRule, SourceRef};
 
 /// A body as Prometheus writes it, with labels of a usual length.
@@ -40,6 +40,9 @@ fn answers(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(raw.body.len() as u64));
         group.bench_function("decode", |bencher| {
             bencher.iter(|| decode(black_box(&raw.body), DEFAULT_SERIES).unwrap());
+        });
+        group.bench_function("decode_labelled", |bencher| {
+            bencher.iter(|| decode_labelled(black_box(&raw.body), DEFAULT_SERIES, &["namespace", "pod"]).unwrap());
         });
         group.bench_function("read", |bencher| {
             bencher.iter(|| read(black_box(&raw), &query, at, DEFAULT_SERIES));

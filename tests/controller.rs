@@ -15,6 +15,8 @@ mod isolation;
 mod life;
 #[path = "controller/modes.rs"]
 mod modes;
+#[path = "controller/outage.rs"]
+mod outage;
 #[path = "controller/pods.rs"]
 mod pods;
 #[path = "controller/rivals.rs"]

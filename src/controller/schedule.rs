@@ -1,8 +1,10 @@
 //! When each policy is due. A pure structure over milliseconds of a monotonic clock that the caller reads: no time, no tasks.
 //!
-//! Flyball samples first and reacts second. Each policy has a phase of its own, taken from its uid, and is due at
-//! `phase + n × period`: a thousand policies of one period spread evenly over it, and a slow pass makes nobody drift. Who waits longest
-//! goes first.
+//! Flyball samples first and reacts second. Each policy has a phase, taken from its uid, and is due at `phase + n × period`: a thousand
+//! policies of one period spread evenly over it, and a slow pass makes nobody drift. Who waits longest goes first.
+//!
+//! Phases fall into slots: policies of one slot are due at the same instant, so that a source can ask for all of them at once. Slots of
+//! periods that are multiples of each other coincide as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +15,9 @@ pub type Millis = u64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyId(pub u64);
 
+/// Slots of a period. Few enough that a thousand policies of one shape need 10 requests a period, many enough that a source sees an even
+/// load: with the period of 15 s there is a slot each 1.5 s.
+pub const SLOTS_PER_PERIOD: u64 = 10;
 /// At most so many periods pass between two passes over a policy that keeps failing.
 const MAX_BACKOFF_PERIODS: u64 = 8;
 /// ... and at most this long, where the period itself is not longer: a source that recovers is noticed within a minute.
@@ -46,7 +51,7 @@ impl Schedule {
     /// Adds `id`, or takes in its change: either way it is due at once.
     pub fn upsert(&mut self, id: PolicyId, (uid, period_millis): (&str, Millis), now: Millis) {
         let period_millis = period_millis.max(1);
-        let phase_millis = phase(uid) % period_millis;
+        let phase_millis = phase(uid, period_millis);
         let stage = match self.slots.get(&id).map(|slot| slot.stage) {
             Some(Stage::Running | Stage::RunningStale) => Stage::RunningStale,
             Some(Stage::Waiting { due }) => {
@@ -126,9 +131,22 @@ impl Slot {
     }
 }
 
-/// A number that is the same for one uid in every process, and evenly spread over uids (FNV-1a, 64 bits).
-fn phase(uid: &str) -> u64 {
-    uid.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+/// Where in its period a policy is due: at the beginning of one of the slots, below `period_millis`.
+const fn phase(uid: &str, period_millis: Millis) -> Millis {
+    spread(uid) % SLOTS_PER_PERIOD * (period_millis / SLOTS_PER_PERIOD)
+}
+
+/// A number that is the same for one uid in every process, and evenly spread over uids (FNV-1a, 64 bits, its upper half folded in
+/// because the lowest bits alone spread badly).
+const fn spread(uid: &str) -> u64 {
+    let bytes = uid.as_bytes();
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut index = 0;
+    while index < bytes.len() {
+        hash = (hash ^ bytes[index] as u64).wrapping_mul(0x0100_0000_01b3);
+        index += 1;
+    }
+    hash ^ (hash >> 32)
 }
 
 #[cfg(test)]
@@ -164,14 +182,33 @@ mod tests {
     }
 
     #[test]
-    fn policies_of_one_period_spread_over_it() {
+    fn policies_of_one_period_spread_over_its_slots_and_meet_there() {
         let mut schedule = schedule(&[15_000; 1_000]);
         let ran = run(&mut schedule, 60_000);
-        let mut per_second = [0_u32; 15];
+        let mut per_slot: BTreeMap<Millis, u32> = BTreeMap::new();
         for times in ran.values() {
-            per_second[usize::try_from(times[2] % 15_000 / 1_000).unwrap()] += 1;
+            *per_slot.entry(times[2] % 15_000).or_default() += 1;
         }
-        assert!(per_second.iter().all(|count| (30..=110).contains(count)), "{per_second:?}");
+        let slots: Vec<Millis> = per_slot.keys().copied().collect();
+        assert_eq!(slots, (0..SLOTS_PER_PERIOD).map(|slot| slot * 1_500).collect::<Vec<_>>());
+        assert!(per_slot.values().all(|count| (70..=130).contains(count)), "{per_slot:?}");
+    }
+
+    /// So that a source can share what policies of different periods ask.
+    #[test]
+    fn slots_of_a_multiple_of_a_period_are_slots_of_the_period() {
+        for period in [1_000, 5_000, 15_000, 60_000, 3_600_000] {
+            for factor in [1, 2, 4, 10] {
+                for uid in ["a", "0f9c6c1e-4d7b-4a55-9d47-6a8f5f2a8c11", "policy-77"] {
+                    let (short, long) = (period / SLOTS_PER_PERIOD, phase(uid, factor * period));
+                    assert!(
+                        long < factor * period && long.is_multiple_of(short),
+                        "{uid}: {long} of {period} × {factor}"
+                    );
+                }
+            }
+        }
+        assert_eq!(phase("any", 1), 0, "a period too short for slots has one");
     }
 
     #[test]

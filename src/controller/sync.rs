@@ -10,7 +10,7 @@ use crate::api::Resolved;
 use crate::clock::Clock;
 use crate::cluster::SeenScale;
 use crate::cluster::rivals::WorkloadKey;
-use crate::engine::Outcome;
+use crate::engine::{Absence, Absent, MetricKind, Outcome, Policy, Trace};
 use crate::sources::MetricSource;
 
 /// Runs one pass; answers with the memory for the next.
@@ -91,7 +91,20 @@ async fn pass<M: MetricSource, C: Clock>(
     }
     // Where some metric works, the policy may still have to grow, and keeps its pace.
     let failed = matches!(acted.write, Write::Failed { .. })
-        || matches!(acted.decision.trace.outcome, Outcome::MetricsFailed { .. });
+        || matches!(acted.decision.trace.outcome, Outcome::MetricsFailed { .. })
+            && !only_sources_are_away(&resolved.policy, &acted.decision.trace);
     report::report(context, subject, memory, Finding::Decided(resolved, Box::new(acted))).await;
     failed
+}
+
+/// Whether all that failed is that a Prometheus does not answer. Its source spares it already, so that a pass costs nobody anything; the
+/// policy keeps its pace, and is current in the first slot after the outage.
+fn only_sources_are_away(policy: &Policy, trace: &Trace) -> bool {
+    policy.metrics.iter().zip(&trace.proposals).all(|(metric, proposal)| {
+        let away = |absent: &Absent| {
+            let away = matches!(absent.absence, Absence::Unreachable | Absence::Unavailable | Absence::Timeout);
+            away && metric.kind == MetricKind::Prometheus
+        };
+        proposal.reading.absent().is_none_or(away)
+    })
 }

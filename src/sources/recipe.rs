@@ -16,7 +16,8 @@ use crate::api::query::SourceKind;
 use crate::api::source::auth::{ConfigMapKeyRef, SecretKeyRef, TOKEN_FOLDER};
 use crate::api::source::rules::{TAKEN_HEADERS, TAKEN_PARAMETERS};
 use crate::api::source::spec::{
-    MAX_MAX_CONCURRENCY, MAX_MAX_RESPONSE_BYTES, MAX_MAX_SERIES, MAX_TIMEOUT_SECONDS, MIN_MAX_RESPONSE_BYTES,
+    MAX_MAX_CONCURRENCY, MAX_MAX_REQUESTS_PER_SECOND, MAX_MAX_RESPONSE_BYTES, MAX_MAX_SERIES, MAX_TIMEOUT_SECONDS,
+    MIN_MAX_RESPONSE_BYTES,
 };
 use crate::api::source::{Auth, DocumentKind, DocumentRef, Documents, Header, SourceKey, SourceSpec, TlsSpec, Unread};
 
@@ -55,6 +56,9 @@ pub fn limits(spec: &SourceSpec) -> Limits {
         body_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
         series: bounded(spec.max_series, MAX_MAX_SERIES),
         concurrency: bounded(spec.max_concurrency, MAX_MAX_CONCURRENCY),
+        requests_per_second: spec
+            .max_requests_per_second
+            .map(|rate| u32::try_from(rate.clamp(1, MAX_MAX_REQUESTS_PER_SECOND)).unwrap_or(1)),
         ..Limits::default()
     }
 }

@@ -210,9 +210,9 @@ async fn a_hundred_series_are_refused_where_one_is_wanted_and_summed_elsewhere()
 #[tokio::test(start_paused = true)]
 async fn a_broken_prometheus_moves_nothing_and_is_forgiven() {
     for (fault, class, says) in [
-        (Fault::Off, "SourceUnreachable", "Cannot reach prometheus.sandbox:9090: connection refused"),
+        (Fault::Off, "SourceUnavailable", "Cannot reach prometheus.sandbox:9090: connection refused"),
         (Fault::Unavailable, "SourceUnavailable", "HTTP 503"),
-        (Fault::Slow(Duration::from_secs(8)), "Timeout", "did not answer in full within 5s"),
+        (Fault::Slow(Duration::from_secs(8)), "SourceUnavailable", "did not answer in full within 5s"),
         (Fault::Empty, "EmptyResult", "no series"),
         (Fault::NotANumber, "NotFinite", "NaN"),
     ] {
@@ -248,7 +248,7 @@ async fn a_broken_prometheus_moves_nothing_and_is_forgiven() {
 #[tokio::test(start_paused = true)]
 async fn pauses_grow_to_a_minute_and_end_with_the_fault() {
     let scene = scene_with(policy("sick")).await;
-    scene.prometheus.set_fault(Fault::Off);
+    scene.prometheus.set_fault(Fault::Empty);
     let start = scene.probe.asked(&crate::scene::query("sick")).len();
     scene.pass(10 * 60).await;
     let asked = scene.probe.asked(&crate::scene::query("sick"));

@@ -11,7 +11,7 @@ use flyball::controller::sources::{SourceKeeper, SourceSettings};
 use flyball::sandbox::Prometheus;
 use flyball::sandbox::kubernetes::{Failure, KINDS};
 use flyball::sources::prometheus::connection::Identity;
-use flyball::sources::prometheus::{Limits, PrometheusSource};
+use flyball::sources::prometheus::Limits;
 use flyball::sources::registry::{Connect, Registry};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};

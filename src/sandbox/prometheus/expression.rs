@@ -333,12 +333,9 @@ impl<'a> Parser<'a> {
         if !pattern {
             return Ok(Matcher { label, equal, values: vec![value], pattern });
         }
-        let values: Vec<String> = value.split('|').map(str::to_owned).collect();
-        let plain =
-            |value: &String| matches!(value.as_str(), ".*" | ".+") || !value.contains(|c| "\\.+*?()[]{}^$".contains(c));
-        if !values.iter().all(plain) {
+        let Some(values) = alternatives(&value) else {
             return Err(self.error("the sandbox knows regular expressions only as alternatives of words: a|b"));
-        }
+        };
         Ok(Matcher { label, equal, values, pattern })
     }
 
@@ -365,6 +362,34 @@ impl<'a> Parser<'a> {
         }
         Err(self.error("unterminated quoted string"))
     }
+}
+
+/// The words of `a|b\.c`, unescaped; `None` for other regular expressions. `.*` and `.+` stay as they are.
+fn alternatives(pattern: &str) -> Option<Vec<String>> {
+    let mut words = vec![String::new()];
+    let mut special = false;
+    let mut characters = pattern.chars().peekable();
+    while let Some(character) = characters.next() {
+        let word = words.last_mut()?;
+        match character {
+            '\\' => word.push(characters.next().filter(char::is_ascii_punctuation)?),
+            '|' => words.push(String::new()),
+            '.' if word.is_empty() && matches!(characters.peek(), Some('*' | '+')) => {
+                special = true;
+                word.push(character);
+                word.extend(characters.next());
+                if !matches!(characters.peek(), None | Some('|')) {
+                    return None;
+                }
+            }
+            character if ".+*?()[]{}^$".contains(character) => return None,
+            character => word.push(character),
+        }
+    }
+    // A word that only looks like one of the two would be taken for it.
+    let confusing =
+        words.iter().any(|word| matches!(word.as_str(), ".*" | ".+")) && (!special || pattern.contains('\\'));
+    (!confusing).then_some(words)
 }
 
 fn binary(operator: char, left: Expression, right: Expression) -> Expression {

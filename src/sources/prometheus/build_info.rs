@@ -12,7 +12,7 @@ const MAX_VERSION_CHARS: usize = 64;
 impl<T: Transport> PrometheusSource<T> {
     /// Who answers, and what its clock shows; `None` where it does not answer at all.
     pub async fn identify(&self) -> Option<Identification> {
-        let raw = self.transport.build_info().await.ok()?;
+        let raw = self.desk.line.transport.build_info().await.ok()?;
         let build_info = if (200..300).contains(&raw.status) { build_info(&raw.body) } else { None };
         Some(Identification { build_info, now: raw.date })
     }

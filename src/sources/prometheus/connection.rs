@@ -56,8 +56,10 @@ pub struct Connection {
 /// Shows neither user nor password of the addresses, and of extra parameters the names only.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bare =
-            |url: &Url| format!("{}://{}:{:?}{}", url.scheme(), url.host_str().unwrap_or(""), url.port(), url.path());
+        let bare = |url: &Url| {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or(""), url.path())
+        };
         let names: Vec<&str> = self.parameters.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Connection")
             .field("url", &bare(&self.url))
@@ -131,7 +133,7 @@ pub enum Identity {
 }
 
 /// How TLS is spoken.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Tls {
     /// Certificates in PEM that are trusted instead of the system's.
     pub ca_pem: Option<Arc<str>>,
@@ -141,6 +143,18 @@ pub struct Tls {
     pub server_name: Option<String>,
     /// Take any certificate. Only where an admin allowed it.
     pub insecure_skip_verify: bool,
+}
+
+/// Of the PEM texts it shows only whether they are there: a key may stand in the wrong one.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("ca_pem", &self.ca_pem.is_some())
+            .field("identity_pem", &self.identity_pem.is_some())
+            .field("server_name", &self.server_name)
+            .field("insecure_skip_verify", &self.insecure_skip_verify)
+            .finish()
+    }
 }
 
 /// Where connections may lead. Checked against the resolved address at the moment of connecting, so that a name which changes its

@@ -3,9 +3,10 @@
 //!
 //! Two passes. The first finds the parts of the envelope and steps over `data` without building it, so that an error answer is
 //! recognised whatever else it carries. The second streams the series of `data`, stops at the first thing that is not a number
-//! and at the limit, and keeps 16 bytes a series. Stepping over a value needs no recursion (serde_json does it with a loop),
+//! and at the limit, and keeps 16 bytes a series, or the labels that were asked for as well (`labels`). Stepping over a value needs no recursion (serde_json does it with a loop),
 //! so depth costs a byte a level and never the stack.
 
+mod labels;
 mod series;
 
 use std::borrow::Cow;
@@ -15,7 +16,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use self::series::Collector;
+pub use self::labels::{LabelledAnswer, SeriesLabels, decode_each, decode_labelled};
+use self::series::{Collector, Keep};
 use super::text::one_line;
 use crate::engine::{Absence, Timestamp};
 
@@ -152,6 +154,12 @@ impl DecodeError {
 /// # Errors
 /// Whatever keeps the answer from being a list of numbers, see [`DecodeError`].
 pub fn decode(body: &[u8], max_series: usize) -> Result<Answer, DecodeError> {
+    let (points, answer) = decode_into(Vec::new(), body, max_series)?;
+    Ok(Answer { points, ..answer })
+}
+
+/// Decodes `body` and gives every series to `keep`. The answer beside it is without points.
+fn decode_into<'a, K: Keep<'a>>(keep: K, body: &'a [u8], max_series: usize) -> Result<(K, Answer), DecodeError> {
     match body.trim_ascii_start().first() {
         None => return Err(DecodeError::EmptyBody),
         Some(b'<') => return Err(DecodeError::Html),
@@ -170,13 +178,14 @@ pub fn decode(body: &[u8], max_series: usize) -> Result<Answer, DecodeError> {
     let Some(data) = envelope.data else {
         return Err(DecodeError::Malformed { detail: "status is `success` but there is no data".to_owned() });
     };
-    let points = Collector::new(max_series).collect(data)?;
-    Ok(Answer {
-        points,
+    let keep = Collector::new(max_series, keep).collect(data)?;
+    let answer = Answer {
+        points: Vec::new(),
         warnings: envelope.warnings,
         infos: envelope.infos,
         declared_partial: envelope.is_partial.unwrap_or(false),
-    })
+    };
+    Ok((keep, answer))
 }
 
 /// The sentence of an error answer, or `None` where `body` is none. For answers whose HTTP status already says that they failed.

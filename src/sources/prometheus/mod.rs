@@ -1,32 +1,46 @@
-//! Asks a Prometheus. Owns the deadline and the concurrency of one source; must not decide anything, and never fails: whatever
-//! goes wrong is a reading that says what.
+//! Asks a Prometheus. Owns the limits of one source; must not decide anything, and never fails: whatever goes wrong is a reading that
+//! says what.
 //!
-//! `transport` carries, `decode` parses, `read` judges; this file joins them. Only `transport` knows sockets, so the sandbox
-//! can answer in process with the same raw bodies.
+//! `desk` gathers what many policies ask at once and asks each thing once, as `plan` and `fuse` say; `gate` lets queries pass, in turn (`queue`), so fast (`pace`),
+//! and not while the server is ill (`breaker`); `line` sends them. `transport` carries, `decode` parses, `read` judges; this file joins
+//! them. Only `transport` knows sockets, so the sandbox can answer in process with the same raw bodies.
 
+pub mod breaker;
 mod build_info;
 pub mod connection;
 pub mod decode;
+mod desk;
+pub mod fuse;
+mod gate;
+mod line;
+mod pace;
+mod plan;
+mod quarantine;
+mod queue;
 pub mod read;
 mod text;
 pub mod transport;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use self::breaker::BreakerState;
+use self::desk::Desk;
+use self::line::Line;
+use self::plan::{Planner, Shapes};
 
 pub use self::connection::Connection;
-pub use self::decode::{Answer, DecodeError, decode};
+pub use self::decode::{Answer, DecodeError, LabelledAnswer, decode, decode_each, decode_labelled};
+pub use self::desk::GATHER_WINDOW;
 pub use self::read::{Noted, read, read_answer};
 pub use self::transport::{
     HttpTransport, InvalidConnection, QueryForm, RawAnswer, Transport, TransportError, install_tls_provider,
 };
 use super::{Ask, MetricQuery, MetricSource};
-use crate::engine::{Absence, Reading, Timestamp};
+use crate::engine::Reading;
 
 /// Time for one reading, the wait for a free slot included. A third of the default polling period, so that a slow source is late
 /// by less than one period.
@@ -39,6 +53,9 @@ pub const DEFAULT_BODY_BYTES: usize = 8 * 1024 * 1024;
 pub const DEFAULT_SERIES: usize = 10_000;
 /// Queries in flight to one source. Prometheus runs 20 at a time (`--query.max-concurrency`); some are left to people.
 pub const DEFAULT_CONCURRENCY: usize = 16;
+/// Queries that wait for a free slot, of all namespaces together: many times what a source in good health ever sees, since what is asked
+/// together counts once, and 1 MB.
+pub const DEFAULT_WAITING: usize = 4_096;
 /// The longest deadline that is taken at its word, so that adding it to an instant cannot overflow.
 const MAX_DEADLINE: Duration = Duration::from_secs(3600);
 /// How much is read of the body of a failure: Prometheus' own are a few hundred bytes.
@@ -61,6 +78,10 @@ pub struct Limits {
     pub series: usize,
     /// Queries in flight, 1 or more (0 counts as 1).
     pub concurrency: usize,
+    /// Queries that wait for their turn, of all namespaces together.
+    pub waiting: usize,
+    /// Requests a second, evenly spaced; `None` and 0 set no limit.
+    pub requests_per_second: Option<u32>,
 }
 
 impl Default for Limits {
@@ -71,25 +92,56 @@ impl Default for Limits {
             body_bytes: DEFAULT_BODY_BYTES,
             series: DEFAULT_SERIES,
             concurrency: DEFAULT_CONCURRENCY,
+            waiting: DEFAULT_WAITING,
+            requests_per_second: None,
         }
     }
 }
 
-/// One Prometheus as a source of metrics.
-#[derive(Debug)]
+/// One Prometheus as a source of metrics. Clones share one desk: what they ask at once is asked together.
 pub struct PrometheusSource<T> {
-    transport: T,
-    limits: Limits,
-    permits: Semaphore,
-    stats: QueryStats,
-    logged_remarks: Mutex<BTreeSet<Arc<str>>>,
+    desk: Arc<Desk<T>>,
+    incomplete: Arc<AtomicU64>,
+    logged_remarks: Arc<Mutex<BTreeSet<Arc<str>>>>,
 }
 
-/// What a source counted since it was made.
-#[derive(Debug, Default)]
-struct QueryStats {
-    requests: AtomicU64,
-    incomplete: AtomicU64,
+impl<T> Clone for PrometheusSource<T> {
+    fn clone(&self) -> Self {
+        Self {
+            desk: self.desk.clone(),
+            incomplete: self.incomplete.clone(),
+            logged_remarks: self.logged_remarks.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for PrometheusSource<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrometheusSource").finish_non_exhaustive()
+    }
+}
+
+/// What a source did since it was made, and how it stands: for metrics.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Activity {
+    /// Questions of policies.
+    pub questions: u64,
+    /// Requests sent by outcome: `Answered`, or the reason of the absence. Probes are not among them.
+    pub requests: BTreeMap<&'static str, u64>,
+    /// Probes sent while the breaker was open.
+    pub probes: u64,
+    /// Requests that asked several different queries at once.
+    pub joint_requests: u64,
+    /// Queries that those asked.
+    pub joint_members: u64,
+    /// Such requests whose members had to be asked one by one after all.
+    pub fallbacks: u64,
+    /// Queries waiting for their turn now.
+    pub waiting: usize,
+    /// Queries in flight now.
+    pub in_flight: usize,
+    /// Whether the source is asked now.
+    pub breaker: BreakerState,
 }
 
 impl PrometheusSource<HttpTransport> {
@@ -106,65 +158,54 @@ impl PrometheusSource<HttpTransport> {
 impl<T: Transport> PrometheusSource<T> {
     /// A source that asks through `transport`.
     pub fn new(transport: T, limits: Limits) -> Self {
-        let limits = Limits { deadline: limits.deadline.min(MAX_DEADLINE), ..limits };
-        let slots = limits.concurrency.clamp(1, Semaphore::MAX_PERMITS);
-        Self {
-            transport,
-            limits,
-            permits: Semaphore::new(slots),
-            stats: QueryStats::default(),
-            logged_remarks: Mutex::default(),
-        }
+        Self::with_planner(transport, limits, Box::new(Shapes::default()))
     }
 
-    /// Requests handed to the transport since the source was made.
+    fn with_planner(transport: T, limits: Limits, planner: Box<dyn Planner>) -> Self {
+        let limits = Limits { deadline: limits.deadline.min(MAX_DEADLINE), ..limits };
+        let desk = Desk::new(Line::new(transport, limits), planner);
+        Self { desk: Arc::new(desk), incomplete: Arc::default(), logged_remarks: Arc::default() }
+    }
+
+    /// Requests handed to the transport since the source was made, probes aside.
     pub fn requests_total(&self) -> u64 {
-        self.stats.requests.load(Ordering::Relaxed)
+        self.desk.line.tally.requests()
     }
 
     /// Readings that were missing or partial since the source was made; their classes are in the readings.
     pub fn incomplete_total(&self) -> u64 {
-        self.stats.incomplete.load(Ordering::Relaxed)
+        self.incomplete.load(Ordering::Relaxed)
+    }
+
+    /// What the source did since it was made, and how it stands.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        let (line, tally) = (&self.desk.line, &self.desk.tally);
+        let gate = line.gate.view();
+        Activity {
+            questions: tally.questions.load(Ordering::Relaxed),
+            requests: line.tally.outcomes(),
+            probes: line.tally.probes(),
+            joint_requests: tally.joints.load(Ordering::Relaxed),
+            joint_members: tally.joint_members.load(Ordering::Relaxed),
+            fallbacks: tally.fallbacks.load(Ordering::Relaxed),
+            waiting: gate.waiting,
+            in_flight: gate.in_flight,
+            breaker: gate.state,
+        }
     }
 
     /// The reading of what is asked, with the server's remarks.
-    pub async fn read_noted(&self, Ask { query, at, .. }: Ask<'_>) -> Noted {
-        let noted = match self.ask(query, at).await {
-            Ok(raw) => read(&raw, query, at, self.limits.series),
-            Err(reading) => reading.into(),
+    pub async fn read_noted(&self, Ask { query, namespace, at }: Ask<'_>) -> Noted {
+        let heard = self.desk.ask((&query.promql, namespace), at).await;
+        let noted = match &heard.answer {
+            Ok(answer) => Noted { reading: read_answer(answer, query, heard.time), remarks: read::remarks(answer) },
+            Err(absent) => Reading::Missing(absent.clone()).into(),
         };
         if noted.reading.absent().is_some() {
-            self.stats.incomplete.fetch_add(1, Ordering::Relaxed);
+            self.incomplete.fetch_add(1, Ordering::Relaxed);
         }
         noted
-    }
-
-    async fn ask(&self, query: &MetricQuery, at: Timestamp) -> Result<RawAnswer, Reading> {
-        let limits = &self.limits;
-        let end = Instant::now() + limits.deadline;
-        // The permit is held until the body is read, and given back when this future is dropped.
-        let _permit = match timeout_at(end, self.permits.acquire()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) => return Err(Reading::missing(Absence::Unavailable, "The source was shut down.")),
-            Err(_) => {
-                let message = format!(
-                    "No free slot among {} concurrent queries within {:?}; the source answers too slowly for so many queries.",
-                    limits.concurrency, limits.deadline
-                );
-                return Err(Reading::missing(Absence::Timeout, message));
-            }
-        };
-        let timeout = end.saturating_duration_since(Instant::now());
-        let form = QueryForm { promql: Arc::clone(&query.promql), time: at, timeout };
-        self.stats.requests.fetch_add(1, Ordering::Relaxed);
-        match timeout_at(end, self.transport.post(form)).await {
-            Ok(Ok(raw)) => Ok(raw),
-            Ok(Err(error)) => Err(Reading::missing(error.absence(), error.to_string())),
-            Err(_) => {
-                let message = format!("Prometheus did not answer in full within {:?}.", limits.deadline);
-                Err(Reading::missing(Absence::Timeout, message))
-            }
-        }
     }
 
     /// Says each remark once at the level that people read; a query is asked again every few seconds.

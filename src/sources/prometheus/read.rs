@@ -1,7 +1,7 @@
 //! From an answer to a reading. Pure: the server's words in, one value or its absence with a sentence out. Owns the rules on
 //! what counts as whole, fresh and finite; knows no network and asks nobody.
 
-use super::decode::{Answer, DecodeError, MAX_ERROR_CHARS, Notes, Point, decode, decode_error};
+use super::decode::{Answer, DecodeError, MAX_ERROR_CHARS, Point, decode, decode_error};
 use super::text::one_line;
 use super::transport::RawAnswer;
 use crate::engine::{Absence, Absent, Milli, Reading, Sample, Timestamp};
@@ -24,7 +24,7 @@ const ABOUT_THE_QUERY: [&str; 5] = [
 pub struct Noted {
     /// What the decision sees.
     pub reading: Reading,
-    /// Remarks to show to the author of the query; bounded as [`Notes`] are.
+    /// Remarks to show to the author of the query; bounded as [`Notes`](super::decode::Notes) are.
     pub remarks: Vec<String>,
 }
 
@@ -38,10 +38,10 @@ impl From<Reading> for Noted {
 #[must_use]
 pub fn read(raw: &RawAnswer, query: &MetricQuery, at: Timestamp, max_series: usize) -> Noted {
     if !(200..300).contains(&raw.status) {
-        return failed_status(raw).into();
+        return Reading::Missing(refusal(raw)).into();
     }
     match decode(&raw.body, max_series) {
-        Ok(answer) => Noted { reading: read_answer(&answer, query, at), remarks: remarks(answer) },
+        Ok(answer) => Noted { reading: read_answer(&answer, query, at), remarks: remarks(&answer) },
         Err(error) => Reading::missing(error.absence(), error.to_string()).into(),
     }
 }
@@ -88,7 +88,7 @@ pub fn read_answer(answer: &Answer, query: &MetricQuery, at: Timestamp) -> Readi
 }
 
 /// Why the answer is not whole, if it is not.
-fn why_partial(answer: &Answer) -> Option<Absent> {
+pub(super) fn why_partial(answer: &Answer) -> Option<Absent> {
     let says_missing = |text: &&String| !ABOUT_THE_QUERY.iter().any(|known| text.starts_with(known));
     let warnings = &answer.warnings;
     let message = if let Some(first) = warnings.texts.iter().find(says_missing) {
@@ -107,10 +107,8 @@ fn why_partial(answer: &Answer) -> Option<Absent> {
 }
 
 /// Everything the server remarked; what makes a reading partial stands in the reading as well.
-fn remarks(answer: Answer) -> Vec<String> {
-    let Notes { texts: mut all, .. } = answer.warnings;
-    all.extend(answer.infos.texts);
-    all
+pub(super) fn remarks(answer: &Answer) -> Vec<String> {
+    [answer.warnings.texts.as_slice(), answer.infos.texts.as_slice()].concat()
 }
 
 fn not_finite(value: f64, count: usize) -> String {
@@ -160,8 +158,9 @@ fn sum(points: &[Point], at: Timestamp) -> Option<Sample> {
     })
 }
 
-/// The reading of an answer whose HTTP status is not a success.
-fn failed_status(raw: &RawAnswer) -> Reading {
+/// Why there is nothing in an answer whose HTTP status is not a success.
+#[must_use]
+pub fn refusal(raw: &RawAnswer) -> Absent {
     let status = raw.status;
     let refused = decode_error(&raw.body);
     let owner = raw.label.as_deref().unwrap_or("the source");
@@ -200,7 +199,7 @@ fn failed_status(raw: &RawAnswer) -> Reading {
             (Absence::Malformed, format!("The server answered with HTTP {status} {mend}"))
         }
     };
-    Reading::missing(absence, sentence)
+    Absent { absence, message: sentence.into() }
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@ use std::future::pending;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::*;
+use crate::engine::{Absence, Timestamp};
 
 /// Answers after a while, and counts how many wait at once.
-struct Slow {
+pub(super) struct Slow {
     delay: Option<Duration>,
     answer: Result<RawAnswer, TransportError>,
     running: AtomicUsize,
@@ -17,7 +19,7 @@ struct Slow {
 }
 
 impl Slow {
-    fn new(delay: Option<Duration>, answer: Result<RawAnswer, TransportError>) -> Self {
+    pub(super) fn new(delay: Option<Duration>, answer: Result<RawAnswer, TransportError>) -> Self {
         Self { delay, answer, running: AtomicUsize::new(0), most: AtomicUsize::new(0), forms: Mutex::default() }
     }
 }
@@ -42,9 +44,14 @@ fn seven() -> Result<RawAnswer, TransportError> {
 }
 
 fn query() -> MetricQuery {
+    numbered(0)
+}
+
+fn numbered(number: usize) -> MetricQuery {
+    let promql = format!("load{{app=\"{number}\"}}").into();
     MetricQuery {
         source: crate::sources::SourceRef::default(),
-        promql: "up".into(),
+        promql,
         series: super::super::SeriesRule::Sum,
         max_sample_age_seconds: None,
     }
@@ -61,16 +68,16 @@ fn absence(reading: &Reading) -> Option<Absence> {
 #[tokio::test(start_paused = true)]
 async fn queries_are_bounded_and_all_answered() {
     let limits = Limits { concurrency: 3, ..Limits::default() };
-    let source = Arc::new(PrometheusSource::new(Slow::new(Some(Duration::from_millis(100)), seven()), limits));
+    let source = PrometheusSource::new(Slow::new(Some(Duration::from_millis(100)), seven()), limits);
     let start = Instant::now();
-    let readings = futures::future::join_all((0..9).map(|_| {
-        let source = Arc::clone(&source);
-        async move { source.read(ask(&query())).await }
+    let readings = futures::future::join_all((0..9).map(|number| {
+        let source = source.clone();
+        async move { source.read(ask(&numbered(number))).await }
     }))
     .await;
     assert!(readings.iter().all(|reading| matches!(reading, Reading::Complete(_))));
-    assert_eq!(source.transport.most.load(Ordering::SeqCst), 3);
-    assert_eq!(start.elapsed(), Duration::from_millis(300));
+    assert_eq!(source.desk.line.transport.most.load(Ordering::SeqCst), 3);
+    assert_eq!(start.elapsed(), Duration::from_millis(300) + GATHER_WINDOW);
     assert_eq!((source.requests_total(), source.incomplete_total()), (9, 0));
 }
 
@@ -78,26 +85,25 @@ async fn queries_are_bounded_and_all_answered() {
 async fn the_deadline_holds_and_includes_the_wait() {
     let limits = Limits { concurrency: 1, ..Limits::default() };
     let source = PrometheusSource::new(Slow::new(None, seven()), limits);
-    let (query, at, start) = (query(), Timestamp::default(), Instant::now());
-    let (first, second) = tokio::join!(source.read(Ask { at, ..ask(&query) }), source.read(Ask { at, ..ask(&query) }));
+    let (one, other, start) = (numbered(1), numbered(2), Instant::now());
+    let (first, second) = tokio::join!(source.read(ask(&one)), source.read(ask(&other)));
     assert_eq!(start.elapsed(), limits.deadline);
     assert_eq!((absence(&first), absence(&second)), (Some(Absence::Timeout), Some(Absence::Timeout)));
     assert!(first.absent().unwrap().message.starts_with("Prometheus did not answer"));
-    // The permit came back with the first one's end, too late for the second.
-    assert_eq!(source.permits.available_permits(), 1);
+    assert_eq!(source.activity().in_flight, 0, "the slot came back with the first one's end");
     assert_eq!(source.incomplete_total(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_server_is_told_what_time_is_left() {
+async fn the_server_is_told_what_time_is_left_for_its_own_answer() {
     let limits = Limits { concurrency: 1, ..Limits::default() };
     let source = PrometheusSource::new(Slow::new(Some(Duration::from_secs(2)), seven()), limits);
-    let (query, at) = (query(), Timestamp::from_millis(1_234));
-    let (first, second) = tokio::join!(source.read(Ask { at, ..ask(&query) }), source.read(Ask { at, ..ask(&query) }));
+    let (one, other, at) = (numbered(1), numbered(2), Timestamp::from_millis(1_234));
+    let (first, second) = tokio::join!(source.read(Ask { at, ..ask(&one) }), source.read(Ask { at, ..ask(&other) }));
     assert_eq!((absence(&first), absence(&second)), (None, None));
-    let forms = source.transport.forms.lock().unwrap();
+    let forms = source.desk.line.transport.forms.lock().unwrap();
     let sent: Vec<_> = forms.iter().map(|form| (form.time_param(), form.timeout_param())).collect();
-    let want = [("1.234", "5000ms"), ("1.234", "3000ms")].map(|(time, timeout)| (time.to_owned(), timeout.to_owned()));
+    let want = [("1.234", "4495ms"), ("1.234", "2695ms")].map(|(time, timeout)| (time.to_owned(), timeout.to_owned()));
     assert_eq!(sent, want);
 }
 

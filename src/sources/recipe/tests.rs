@@ -78,6 +78,7 @@ fn tls_headers_and_parameters_reach_the_connection() {
         "queryParameters": [{"name": "dedup", "value": "true"}],
         "proxyUrl": "http://proxy:3128",
         "timeoutSeconds": 7, "maxConcurrency": 3, "maxSeries": 9, "maxResponseBytes": 65_536,
+        "maxRequestsPerSecond": 4,
     }));
     let made = connection(&cluster(), &spec, &documents, &Allowance::default()).unwrap();
     assert_eq!(made.tls.ca_pem.as_deref(), Some(pem));
@@ -89,6 +90,7 @@ fn tls_headers_and_parameters_reach_the_connection() {
     assert_eq!(made.proxy.as_ref().map(Url::as_str), Some("http://proxy:3128/"));
     let limits = limits(&spec);
     assert_eq!((limits.deadline.as_secs(), limits.concurrency, limits.series, limits.body_bytes), (7, 3, 9, 65_536));
+    assert_eq!(limits.requests_per_second, Some(4));
 }
 
 /// Nobody reaches further than the owner of the object may.

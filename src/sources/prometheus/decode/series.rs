@@ -1,4 +1,5 @@
-//! Streams the series of `data` into points. Owns the limit on series and the refusal of what is no number; keeps no labels.
+//! Streams the series of `data` to whoever keeps them. Owns the limit on series and the refusal of what is no number; what is kept of
+//! a series, and whether its labels are looked at, is for [`Keep`] to say.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,24 +18,49 @@ enum Shape {
     Scalar,
 }
 
-/// Gathers points, and remembers why it stopped: serde's own error type has no place for our kinds.
-pub(super) struct Collector {
+/// What becomes of the series. Chosen at compile time, so that a query without labels pays nothing for those with them.
+pub(super) trait Keep<'de> {
+    /// Takes `metric`, the labels of one series, as the next value of `series`. They come before the point or after it.
+    /// Answers what is wrong with them, if they cannot be taken.
+    fn labels<A: MapAccess<'de>>(&mut self, series: &mut A) -> Result<Result<(), &'static str>, A::Error>;
+    /// Ends a series with its point.
+    fn end_series(&mut self, point: Point);
+}
+
+/// Points alone: labels are stepped over.
+impl<'de> Keep<'de> for Vec<Point> {
+    fn labels<A: MapAccess<'de>>(&mut self, series: &mut A) -> Result<Result<(), &'static str>, A::Error> {
+        series.next_value::<IgnoredAny>().map(|_| Ok(()))
+    }
+    fn end_series(&mut self, point: Point) {
+        self.push(point);
+    }
+}
+
+/// Counts series, and remembers why it stopped: serde's own error type has no place for our kinds.
+pub(super) struct Collector<K> {
     max_series: usize,
-    points: Vec<Point>,
+    count: usize,
+    keep: K,
     fault: Option<DecodeError>,
 }
 
-impl Collector {
-    pub(super) const fn new(max_series: usize) -> Self {
-        Self { max_series, points: Vec::new(), fault: None }
+impl<'de, K: Keep<'de>> Collector<K> {
+    pub(super) const fn new(max_series: usize, keep: K) -> Self {
+        Self { max_series, count: 0, keep, fault: None }
     }
 
-    pub(super) fn collect(mut self, data: &RawValue) -> Result<Vec<Point>, DecodeError> {
+    pub(super) fn collect(mut self, data: &'de RawValue) -> Result<K, DecodeError> {
         let mut json = serde_json::Deserializer::from_str(data.get());
         match DataSeed(&mut self).deserialize(&mut json) {
-            Ok(()) => Ok(self.points),
+            Ok(()) => Ok(self.keep),
             Err(error) => Err(self.fault.unwrap_or_else(|| DecodeError::from_json(&error))),
         }
+    }
+
+    fn end_series(&mut self, point: Point) {
+        self.count += 1;
+        self.keep.end_series(point);
     }
 
     /// Notes the fault and makes the error that stops serde.
@@ -65,7 +91,7 @@ impl Collector {
 }
 
 /// `data`: `{"resultType": …, "result": …}` in either order.
-struct DataSeed<'c>(&'c mut Collector);
+struct DataSeed<'c, K>(&'c mut Collector<K>);
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
@@ -76,14 +102,14 @@ enum DataKey {
     Other,
 }
 
-impl<'de> DeserializeSeed<'de> for DataSeed<'_> {
+impl<'de, K: Keep<'de>> DeserializeSeed<'de> for DataSeed<'_, K> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for DataSeed<'_> {
+impl<'de, K: Keep<'de>> Visitor<'de> for DataSeed<'_, K> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with resultType and result")
@@ -91,7 +117,7 @@ impl<'de> Visitor<'de> for DataSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self(collector) = self;
         let mut shape = None;
-        let mut early: Option<&RawValue> = None;
+        let mut early: Option<&'de RawValue> = None;
         let mut seen = false;
         while let Some(key) = map.next_key()? {
             match key {
@@ -125,23 +151,23 @@ impl<'de> Visitor<'de> for DataSeed<'_> {
 }
 
 /// `result`: a list of series, or the one pair of a scalar.
-struct ResultSeed<'c>(&'c mut Collector, Shape);
+struct ResultSeed<'c, K>(&'c mut Collector<K>, Shape);
 
-impl<'de> DeserializeSeed<'de> for ResultSeed<'_> {
+impl<'de, K: Keep<'de>> DeserializeSeed<'de> for ResultSeed<'_, K> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         match self.1 {
             Shape::Vector => deserializer.deserialize_any(self),
             Shape::Scalar => {
                 let point = Pair::deserialize(deserializer)?.point();
-                self.0.points.push(point);
+                self.0.end_series(point);
                 Ok(())
             }
         }
     }
 }
 
-impl<'de> Visitor<'de> for ResultSeed<'_> {
+impl<'de, K: Keep<'de>> Visitor<'de> for ResultSeed<'_, K> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of series")
@@ -153,7 +179,7 @@ impl<'de> Visitor<'de> for ResultSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
         let Self(collector, _) = self;
         let limit = collector.max_series;
-        while collector.points.len() < limit {
+        while collector.count < limit {
             if sequence.next_element_seed(SeriesSeed(&mut *collector))?.is_none() {
                 return Ok(());
             }
@@ -165,26 +191,27 @@ impl<'de> Visitor<'de> for ResultSeed<'_> {
     }
 }
 
-/// One series: `{"metric": {…}, "value": [seconds, "number"]}`. Its labels are stepped over: nothing here needs them yet.
-struct SeriesSeed<'c>(&'c mut Collector);
+/// One series: `{"metric": {…}, "value": [seconds, "number"]}`.
+struct SeriesSeed<'c, K>(&'c mut Collector<K>);
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
 enum SeriesKey {
+    Metric,
     Value,
     Histogram,
     #[serde(other)]
     Other,
 }
 
-impl<'de> DeserializeSeed<'de> for SeriesSeed<'_> {
+impl<'de, K: Keep<'de>> DeserializeSeed<'de> for SeriesSeed<'_, K> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for SeriesSeed<'_> {
+impl<'de, K: Keep<'de>> Visitor<'de> for SeriesSeed<'_, K> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a series with a value")
@@ -196,6 +223,11 @@ impl<'de> Visitor<'de> for SeriesSeed<'_> {
             match key {
                 SeriesKey::Value if point.is_some() => return Err(collector.malformed("a series has two values")),
                 SeriesKey::Value => point = Some(map.next_value::<Pair>()?.point()),
+                SeriesKey::Metric => {
+                    if let Err(detail) = collector.keep.labels(&mut map)? {
+                        return Err(collector.malformed(detail));
+                    }
+                }
                 SeriesKey::Histogram => return Err(collector.stop(DecodeError::Histogram)),
                 SeriesKey::Other => {
                     map.next_value::<IgnoredAny>()?;
@@ -203,7 +235,7 @@ impl<'de> Visitor<'de> for SeriesSeed<'_> {
             }
         }
         let Some(point) = point else { return Err(collector.malformed("a series has no value")) };
-        collector.points.push(point);
+        collector.end_series(point);
         Ok(())
     }
 }

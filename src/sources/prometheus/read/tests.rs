@@ -2,6 +2,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::sources::prometheus::decode::Notes;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 

@@ -43,7 +43,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
     if !text.ends_with(" GMT") {
         return None;
     }
-    let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    let time = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
     Some(Timestamp::from_millis(time.as_millisecond()))
 }
 
