@@ -13,8 +13,12 @@ use flyball::engine::{
 const WARM_UP_DECISIONS: i64 = 40;
 
 fn policy(with_behavior: bool, metrics: usize) -> Policy {
-    let metric =
-        Metric { name: "load".into(), kind: MetricKind::Prometheus, target: Target::AverageValue(Milli::new(100_000)) };
+    let metric = Metric {
+        name: "load".into(),
+        kind: MetricKind::Prometheus,
+        target: Target::AverageValue(Milli::new(100_000)),
+        on_missing: flyball::engine::OnMissing::Hold,
+    };
     Policy {
         min_replicas: 2,
         max_replicas: 50,
@@ -23,6 +27,7 @@ fn policy(with_behavior: bool, metrics: usize) -> Policy {
         downscale_window_seconds: 300,
         mode: Mode::Auto,
         settings: Settings::default(),
+        fallback: None,
     }
 }
 
@@ -55,7 +60,12 @@ fn by_pods(count: usize) -> (Policy, Observation) {
         |pod: &Pod| PodSample { pod: Arc::clone(&pod.name), value: Milli::new(550), at: old, window_seconds: 30 };
     let samples = PodSamples::new(pods.iter().map(sample).collect(), None);
     let kind = MetricKind::Resource { resource: "cpu".into(), container: None };
-    let metric = Metric { name: "cpu".into(), kind, target: Target::Utilization(50) };
+    let metric = Metric {
+        name: "cpu".into(),
+        kind,
+        target: Target::Utilization(50),
+        on_missing: flyball::engine::OnMissing::Hold,
+    };
     let readings = vec![Reading::PerPod(Arc::new(samples))];
     (
         Policy { metrics: vec![metric], ..policy(true, 0) },

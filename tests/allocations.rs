@@ -29,6 +29,7 @@ fn policy(with_behavior: bool, metric: Metric) -> Policy {
         downscale_window_seconds: 300,
         mode: Mode::Auto,
         settings: Settings::default(),
+        fallback: None,
     }
 }
 
@@ -41,7 +42,15 @@ fn seen(pods: Option<Arc<[Pod]>>, reading: Reading) -> Observation {
 fn by_value() -> (Metric, Observation) {
     let target = Target::AverageValue(Milli::new(100_000));
     let sample = Sample { value: Milli::new(1_300_000), series: 1, age_millis: None };
-    (Metric { name: "load".into(), kind: MetricKind::Prometheus, target }, seen(None, Reading::Complete(sample)))
+    (
+        Metric {
+            name: "load".into(),
+            kind: MetricKind::Prometheus,
+            target,
+            on_missing: flyball::engine::OnMissing::Hold,
+        },
+        seen(None, Reading::Complete(sample)),
+    )
 }
 
 /// 65 % of 50 %, of half of the pods; the others have failed.
@@ -63,7 +72,12 @@ fn by_pods() -> (Metric, Observation) {
         |pod: &Pod| PodSample { pod: Arc::clone(&pod.name), value: Milli::new(650), at: old, window_seconds: 30 };
     let samples = PodSamples::new(pods.iter().map(sample).collect(), None);
     let kind = MetricKind::Resource { resource: "cpu".into(), container: None };
-    let metric = Metric { name: "cpu".into(), kind, target: Target::Utilization(50) };
+    let metric = Metric {
+        name: "cpu".into(),
+        kind,
+        target: Target::Utilization(50),
+        on_missing: flyball::engine::OnMissing::Hold,
+    };
     (metric, seen(Some(pods), Reading::PerPod(Arc::new(samples))))
 }
 

@@ -13,6 +13,8 @@ mod following;
 mod isolation;
 #[path = "controller/life.rs"]
 mod life;
+#[path = "controller/missing.rs"]
+mod missing;
 #[path = "controller/modes.rs"]
 mod modes;
 #[path = "controller/outage.rs"]

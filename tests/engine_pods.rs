@@ -73,7 +73,12 @@ fn metric() -> impl Strategy<Value = Metric> {
         average.clone().prop_map(move |target| (resource("memory"), target)),
         average.prop_map(|target| (MetricKind::Pods, target)),
     ]
-    .prop_map(|(kind, target)| Metric { name: "m".into(), kind, target })
+    .prop_map(|(kind, target)| Metric {
+        name: "m".into(),
+        kind,
+        target,
+        on_missing: flyball::engine::OnMissing::Hold,
+    })
 }
 
 fn policy(metric: Metric) -> Policy {
@@ -85,6 +90,7 @@ fn policy(metric: Metric) -> Policy {
         downscale_window_seconds: 0,
         mode: Mode::Auto,
         settings: Settings::default(),
+        fallback: None,
     }
 }
 
@@ -191,8 +197,7 @@ proptest! {
         let metric = Metric {
             name: "cpu".into(),
             kind: MetricKind::Resource { resource: "cpu".into(), container: None },
-            target: Target::Utilization(percent),
-        };
+            target: Target::Utilization(percent), on_missing: flyball::engine::OnMissing::Hold };
         let (without, with) = (proposed(&metric, spec, kept), proposed(&metric, spec, with_lost));
         if without.ratio.unwrap() < 1.0 {
             prop_assert!(with.replicas >= without.replicas, "{without:?}\n{with:?}");
@@ -256,7 +261,7 @@ proptest! {
         let targets = [Target::Utilization(percent), Target::AverageValue(Milli::new(target)), Target::Value(Milli::new(target))];
         for kind in [resource(None), resource(Some("app")), resource(Some("other")), MetricKind::Pods, MetricKind::Object] {
             for target in targets {
-                let mut policy = policy(Metric { name: "m".into(), kind: kind.clone(), target });
+                let mut policy = policy(Metric { name: "m".into(), kind: kind.clone(), target, on_missing: flyball::engine::OnMissing::Hold });
                 policy.settings.warm_up = WarmUp {
                     cpu_initialization_period_seconds: init,
                     initial_readiness_delay_seconds: delay,

@@ -2,6 +2,8 @@
 
 #[path = "engine_promises/given.rs"]
 mod given;
+#[path = "engine_promises/missing.rs"]
+mod missing;
 #[path = "engine_promises/rates.rs"]
 mod rates;
 

@@ -19,6 +19,8 @@ pub const SCALING_ACTIVE: &str = "ScalingActive";
 pub const SCALING_LIMITED: &str = "ScalingLimited";
 /// True: the policy itself set the workload to zero, and may take that back. Absent where policies may not (HPA).
 pub const SCALED_TO_ZERO: &str = "ScaledToZero";
+/// True: a metric fails, and the floor of `fallback` lies under the replicas. Absent otherwise.
+pub const FALLBACK: &str = "Fallback";
 /// True: the policy is paused. Absent otherwise.
 pub const PAUSED: &str = "Paused";
 /// True: the policy only says what it would do. Absent otherwise.
@@ -26,8 +28,8 @@ pub const DRY_RUN: &str = "DryRun";
 
 /// Every type, in the order of the list. `Reconciling` (kstatus) is not among them: a new generation is decided on at once, and until
 /// then `observedGeneration` says that it was not.
-pub const ORDER: [&str; 8] =
-    [READY, STALLED, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED, SCALED_TO_ZERO, PAUSED, DRY_RUN];
+pub const ORDER: [&str; 9] =
+    [READY, STALLED, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED, SCALED_TO_ZERO, FALLBACK, PAUSED, DRY_RUN];
 /// The types that are always there, `Unknown` while nothing is known.
 const ALWAYS: [&str; 4] = [READY, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED];
 
@@ -39,6 +41,10 @@ pub mod reason {
     pub const DRY_RUN: &str = "DryRun";
     /// Ready, `Paused`, `ScalingActive`: somebody paused the policy.
     pub const PAUSED: &str = "Paused";
+    /// `Fallback`: a metric failed so often that the floor holds.
+    pub const METRIC_FAILING: &str = "MetricFailing";
+    /// An event: the metrics answered often enough, so that the floor is taken away.
+    pub const METRICS_RECOVERED: &str = "MetricsRecovered";
     /// Ready: some metric has no value, or not all of it; replicas are not lowered.
     pub const METRIC_UNAVAILABLE: &str = "MetricUnavailable";
     /// Ready, Stalled: the workload does not exist.

@@ -7,6 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fallback::OnMissingSpec;
 use super::quantity::Quantity;
 use super::rules;
 
@@ -135,6 +136,9 @@ pub struct PrometheusMetric {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MAX_SAMPLE_AGE_SECONDS))]
     pub max_sample_age_seconds: Option<i32>,
+    /// What the metric counts as while it has no whole answer: Hold moves nothing and lowers nothing; Zero takes an answer without series for zero; Ignore leaves the metric out; Fallback holds, with the floor of spec.fallback. Default: Fallback where the policy has one, else Hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_missing: Option<OnMissingSpec>,
     /// What to do with an answer of several series: Sum adds them, ExactlyOne refuses them. Default: Sum.
     #[serde(default)]
     pub series: SeriesSpec,

@@ -4,6 +4,7 @@
 pub mod behavior;
 pub mod conditions;
 pub mod crd;
+pub mod fallback;
 pub mod metrics;
 pub mod publish;
 pub mod quantity;
@@ -11,6 +12,7 @@ pub mod query;
 pub mod resolve;
 mod resolve_behavior;
 mod resolve_metrics;
+mod resolve_missing;
 mod rules;
 pub mod selector;
 pub mod source;

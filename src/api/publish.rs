@@ -9,8 +9,8 @@ mod sentence;
 use crate::engine::{Absence, Direction, LimitReason, MetricKind, Mode, Outcome, Policy, Timestamp, Trace};
 
 use super::conditions::{
-    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, PAUSED, READY, SCALED_TO_ZERO, SCALING_ACTIVE, SCALING_LIMITED, STALLED,
-    merge, reason, time,
+    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, FALLBACK, PAUSED, READY, SCALED_TO_ZERO, SCALING_ACTIVE, SCALING_LIMITED,
+    STALLED, merge, reason, time,
 };
 use super::resolve::InvalidSpec;
 use super::status::ScalingPolicyStatus;
@@ -19,7 +19,7 @@ pub use budget::{recent_rescales, restored};
 pub use changes::differs;
 pub use decision::{last_decision, limited_by};
 pub use sentence::rescale_reason;
-use sentence::{first_absent, metric_name, replicas};
+use sentence::{failing_since, first_absent, metric_name, replicas};
 
 /// What one look at a policy came to.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +105,8 @@ pub fn conditions(situation: Situation<'_>) -> Drafts {
             drafts.set.extend(scaled_to_zero(policy, trace, write));
             drafts.set.extend(mode(trace));
             drafts.set.extend(stalled(policy, trace));
-            drafts.removed = vec![STALLED, PAUSED, DRY_RUN];
+            drafts.set.extend(fallback(policy, trace));
+            drafts.removed = vec![STALLED, FALLBACK, PAUSED, DRY_RUN];
             if !policy.settings.scale_to_zero {
                 drafts.removed.push(SCALED_TO_ZERO);
             }
@@ -251,6 +252,18 @@ fn stalled(policy: &Policy, trace: &Trace) -> Option<Draft> {
     refused.then(|| Draft::yes(STALLED, absent.absence.reason(), absence(policy, trace, first)))
 }
 
+/// Which metric's floor lies under the size, and since when it fails.
+fn fallback(policy: &Policy, trace: &Trace) -> Option<Draft> {
+    let floors = trace.proposals.iter().enumerate();
+    let (index, floor) = floors
+        .filter_map(|(index, proposal)| Some((index, proposal.failing?.floor?)))
+        .max_by_key(|(_, floor)| *floor)?;
+    let since = trace.proposals.get(index).and_then(failing_since).unwrap_or_default();
+    let name = metric_name(policy, index);
+    let message = format!("metric {name} {since}; the workload keeps at least {}", replicas(floor));
+    Some(Draft::yes(FALLBACK, reason::METRIC_FAILING, message))
+}
+
 fn mode(trace: &Trace) -> Option<Draft> {
     match trace.mode {
         Mode::Auto => None,
@@ -275,7 +288,9 @@ fn absence(policy: &Policy, trace: &Trace, index: usize) -> String {
     let name = metric_name(policy, index);
     match trace.proposals.get(index).and_then(|proposal| proposal.reading.absent()) {
         Some(absent) => {
-            format!("metric {name}: {}: {}", absent.absence.reason(), absent.message.trim_end_matches('.'))
+            let since = trace.proposals.get(index).and_then(failing_since);
+            let since = since.map(|since| format!(" ({since})")).unwrap_or_default();
+            format!("metric {name}: {}: {}{since}", absent.absence.reason(), absent.message.trim_end_matches('.'))
         }
         None => format!("metric {name} has no value to act on"),
     }

@@ -9,6 +9,7 @@ use crate::engine::{Mode, Policy, Settings};
 use super::query::MetricRequest;
 use super::resolve_behavior::behavior;
 use super::resolve_metrics::metrics;
+use super::resolve_missing::fallback;
 use super::spec::{
     MAX_POLLING_PERIOD_SECONDS, MAX_REPLICAS, ModeSpec, PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION, ScaleTargetRef,
     ScalingPolicy,
@@ -146,7 +147,8 @@ pub fn resolve(policy: &ScalingPolicy) -> Result<Resolved, InvalidSpec> {
     let mut problems = Problems::default();
     let target = target_ref(&spec.scale_target_ref, &mut problems);
     bounds(policy, &mut problems);
-    let (metrics, requests) = metrics(&spec.metrics, &mut problems);
+    let fallback = spec.fallback.as_ref().map(|floor| fallback(floor, spec.max_replicas, &mut problems));
+    let (metrics, requests) = metrics(&spec.metrics, fallback.is_some(), &mut problems);
     let behavior = spec.behavior.as_ref().and_then(|spec| behavior(spec, &mut problems));
     problems.range("spec.pollingPeriodSeconds", spec.polling_period_seconds, 1..=MAX_POLLING_PERIOD_SECONDS);
     let mode = mode(policy, &mut problems);
@@ -158,6 +160,7 @@ pub fn resolve(policy: &ScalingPolicy) -> Result<Resolved, InvalidSpec> {
         max_replicas: spec.max_replicas,
         metrics,
         behavior,
+        fallback,
         downscale_window_seconds: DEFAULT_DOWNSCALE_WINDOW_SECONDS,
         mode,
         settings: Settings::default(),

@@ -13,6 +13,7 @@ use super::query::{
     DescribedObject, MetricQuery, MetricRequest, NamedMetric, PodUsage, SeriesRule, SourceKind, SourceRef,
 };
 use super::resolve::Problems;
+use super::resolve_missing::on_missing;
 use super::spec::MAX_METRICS;
 use crate::engine::{self, Metric, Milli, Target};
 
@@ -23,11 +24,16 @@ const DEFAULT_CPU_UTILIZATION_PERCENT: i32 = 80;
 type Asked = (engine::MetricKind, Target, MetricRequest);
 
 /// The metrics of a policy and what to ask for each. Where nothing was wrong, the two are of one length and order.
-pub(super) fn metrics(specs: &[MetricSpec], problems: &mut Problems) -> (Vec<Metric>, Vec<MetricRequest>) {
+pub(super) fn metrics(
+    specs: &[MetricSpec],
+    has_fallback: bool,
+    problems: &mut Problems,
+) -> (Vec<Metric>, Vec<MetricRequest>) {
     if specs.is_empty() {
         let (kind, request) = usage("cpu", None);
         let target = Target::Utilization(DEFAULT_CPU_UTILIZATION_PERCENT);
-        return (vec![Metric { name: "cpu".into(), kind, target }], vec![request]);
+        let on_missing = on_missing(None, has_fallback, ("", problems));
+        return (vec![Metric { name: "cpu".into(), kind, target, on_missing }], vec![request]);
     }
     if specs.len() > MAX_METRICS {
         problems.invalid("spec.metrics", specs.len(), format!("metrics are too many: keep at most {MAX_METRICS}"));
@@ -44,7 +50,9 @@ pub(super) fn metrics(specs: &[MetricSpec], problems: &mut Problems) -> (Vec<Met
             problems.invalid(&format!("{path}.name"), "", "is empty: write a name, or leave the field out");
         }
         if let Some((kind, target, request)) = metric(spec, &path, problems) {
-            metrics.push(Metric { name: name.as_str().into(), kind, target });
+            let said = spec.prometheus.as_ref().and_then(|prometheus| prometheus.on_missing);
+            let on_missing = on_missing(said, has_fallback, (&format!("{path}.prometheus"), problems));
+            metrics.push(Metric { name: name.as_str().into(), kind, target, on_missing });
             requests.push(request);
         }
         first_use.entry(name).or_insert(index);

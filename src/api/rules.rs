@@ -12,6 +12,27 @@ pub(super) fn min_at_most_max() -> Rule {
         .field_path(".minReplicas")
 }
 
+/// A floor with replicas has them, unless it is the present size.
+pub(super) fn floor_has_replicas() -> Rule {
+    Rule::new("has(self.replicas) || (has(self.policy) && self.policy == 'Current')")
+        .message("`replicas` must be set unless `policy` is Current: write the replicas to keep while a metric fails")
+        .field_path(".replicas")
+}
+
+/// A floor is at most `maxReplicas`.
+pub(super) fn floor_at_most_max() -> Rule {
+    Rule::new("!has(self.fallback) || !has(self.fallback.replicas) || self.fallback.replicas <= self.maxReplicas")
+        .message("`fallback.replicas` must be less than or equal to `maxReplicas`: lower it, or raise `maxReplicas`")
+        .field_path(".fallback.replicas")
+}
+
+/// A metric that names the fallback has one.
+pub(super) fn fallback_is_there() -> Rule {
+    Rule::new("has(self.fallback) || !has(self.metrics) || !self.metrics.exists(m, has(m.prometheus) && has(m.prometheus.onMissing) && m.prometheus.onMissing == 'Fallback')")
+        .message("`onMissing: Fallback` needs `fallback`: write it, or another word in `onMissing`")
+        .field_path(".metrics")
+}
+
 /// Names of metrics are unique: traces, metrics and formulas refer to them.
 pub(super) fn metric_names_unique() -> Rule {
     Rule::new("self.all(m, !has(m.name) || self.exists_one(n, has(n.name) && n.name == m.name))")

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::behavior::BehaviorSpec;
+use super::fallback::FallbackSpec;
 use super::metrics::{
     API_VERSION_PATTERN, KIND_PATTERN, MAX_API_VERSION_LENGTH, MAX_LABEL_LENGTH, MAX_NAME_LENGTH, MetricSpec,
     PATH_SEGMENT_PATTERN,
@@ -119,7 +120,7 @@ pub const DEFAULT_MIN_REPLICAS: i32 = 1;
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::min_at_most_max())]
+#[x_kube(validation = rules::min_at_most_max(), validation = rules::floor_at_most_max(), validation = rules::fallback_is_there())]
 pub struct ScalingPolicySpec {
     /// The workload whose replicas are set, in the namespace of the policy. No default; any kind with a scale subresource.
     pub scale_target_ref: ScaleTargetRef,
@@ -138,6 +139,9 @@ pub struct ScalingPolicySpec {
     /// How fast and how late to scale. Default: as HPA without behavior, which is at most the double or 4 replicas upwards, and downwards the highest recommendation of the last 300 seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behavior: Option<BehaviorSpec>,
+    /// A floor under the replicas while a metric fails. Default: none, so that the size is held while a metric fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackSpec>,
     /// How often the metrics are asked and a decision is made. Default: 15 seconds; 1 to 3600.
     #[serde(default = "default_polling_period_seconds")]
     #[schemars(range(min = 1, max = MAX_POLLING_PERIOD_SECONDS))]

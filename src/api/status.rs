@@ -126,7 +126,7 @@ pub struct LastDecision {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_WORD_LENGTH))]
     pub metric_name: Option<String>,
-    /// What kept the number from being the recommended one: StabilizationWindow, ScaleUpPolicy, ScaleDownPolicy, MaxReplicas, MinReplicas, Tolerance, MetricUnavailable, PartialData, ScalingDisabled, Paused, DryRun.
+    /// What kept the number from being the recommended one: StabilizationWindow, ScaleUpPolicy, ScaleDownPolicy, MaxReplicas, MinReplicas, Tolerance, Fallback, MetricUnavailable, PartialData, ScalingDisabled, Paused, DryRun.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = MAX_WORD_LENGTH)))]
     pub limited_by: Vec<String>,
@@ -174,6 +174,13 @@ pub struct MetricProposal {
     /// How the pods counted, for metrics with a value per pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pods: Option<PodCounts>,
+    /// What the absence was taken for where it did not hold: Zero, or Nothing where the metric was left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD_LENGTH))]
+    pub counted_as: Option<String>,
+    /// Since when the metric fails; absent while all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<FailingRecord>,
     /// Why there was no value, or not all of it: EmptyResult, NotFinite, StaleSample, Timeout and so on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_WORD_LENGTH))]
@@ -182,6 +189,19 @@ pub struct MetricProposal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_MESSAGE_LENGTH))]
     pub message: Option<String>,
+}
+
+/// A metric that fails, or that failed and has not answered often enough since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailingRecord {
+    /// The first failure in a row.
+    pub since: Time,
+    /// Failures in a row when this was written, whatever their kind.
+    pub failures: i32,
+    /// The replicas that spec.fallback keeps at least on account of this metric; absent while it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<i32>,
 }
 
 /// How the pods of a workload counted for a metric with a value per pod, as in HPA.

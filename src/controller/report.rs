@@ -10,7 +10,7 @@ use kube::Resource;
 use super::Context;
 use super::act::{Acted, Write};
 use super::registry::{Memory, Subject};
-use crate::api::conditions::{reason, time};
+use crate::api::conditions::{FALLBACK, reason, time};
 use crate::api::publish::{self, Situation, WriteResult};
 use crate::api::{InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus, TargetRef};
 use crate::clock::Clock;
@@ -131,7 +131,8 @@ async fn publish_status<M: MetricSource, C: Clock>(
     }
 }
 
-/// Warning events for conditions that turned bad, or bad for another reason, since what was last published.
+/// Warning events for conditions that turned bad, or bad for another reason, since what was last published, and one for the end of a
+/// fallback.
 fn tell_conditions<M: MetricSource, C: Clock>(
     context: &Context<M, C>,
     subject: &Subject,
@@ -151,13 +152,28 @@ fn tell_conditions<M: MetricSource, C: Clock>(
             warning: true,
         });
     }
+    if fallback_ended(before, after) {
+        context.events.tell(Notice {
+            regarding: policy_reference(subject),
+            reason: reason::METRICS_RECOVERED.into(),
+            note: "the metrics answered often enough in a row: the floor of spec.fallback is taken away".into(),
+            warning: false,
+        });
+    }
 }
 
 /// Conditions whose turning bad is worth an event. Ready and Stalled repeat what these say; pausing and switching off are no faults.
 fn is_bad(condition: &Condition) -> bool {
-    matches!(condition.type_.as_str(), "AbleToScale" | "ScalingActive")
+    let at_work = matches!(condition.type_.as_str(), "AbleToScale" | "ScalingActive")
         && condition.status == "False"
-        && !["ScalingDisabled", "Paused"].contains(&condition.reason.as_str())
+        && !["ScalingDisabled", "Paused"].contains(&condition.reason.as_str());
+    at_work || condition.type_ == FALLBACK
+}
+
+/// The floor of a fallback lay under the size, and does no longer.
+fn fallback_ended(before: Option<&ScalingPolicyStatus>, after: &ScalingPolicyStatus) -> bool {
+    let holds = |status: &ScalingPolicyStatus| status.conditions.iter().any(|condition| condition.type_ == FALLBACK);
+    before.is_some_and(holds) && !holds(after)
 }
 
 fn tell_rescale<M: MetricSource, C: Clock>(

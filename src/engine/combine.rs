@@ -1,19 +1,24 @@
 //! From the proposals of all metrics to one recommendation, or to none. Must not know windows or limits.
 
+use super::missing::OnMissing;
 use super::trace::{Outcome, Proposal};
 
-/// The highest proposal wins. Where any metric failed or was partial, a recommendation below `current` is no recommendation: data
-/// that is not there never lowers (HPA rule; a partial answer counts as failed for lowering, which HPA has no notion of).
+/// The highest proposal, or floor of a failing metric, wins. Where any metric failed or was partial, a recommendation below `current`
+/// is no recommendation: data that is not there never lowers (HPA rule; a partial answer counts as failed for lowering, which HPA has no
+/// notion of). A metric that is to be ignored while it fails does not keep the others from lowering, where there is another that is
+/// whole.
 /// The second value is the recommendation, 0 or more, exactly where the outcome is [`Outcome::Valid`].
 #[must_use]
 pub fn combine(proposals: &[Proposal], current: i32) -> (Outcome, Option<i32>) {
     let mut best: Option<(usize, i32)> = None;
     let mut first_failing = None;
+    let may_ignore = proposals.iter().any(Proposal::is_whole);
     for (index, proposal) in proposals.iter().enumerate() {
-        if proposal.reading.absent().is_some() || proposal.replicas.is_none() {
+        let left_out = may_ignore && proposal.taken_for == OnMissing::Ignore;
+        if !(proposal.is_whole() || left_out) {
             first_failing = first_failing.or(Some(index));
         }
-        if let Some(replicas) = proposal.replicas
+        if let Some(replicas) = proposal.asks()
             && best.is_none_or(|(_, most)| replicas > most)
         {
             best = Some((index, replicas));
@@ -51,6 +56,8 @@ mod tests {
             within_tolerance: false,
             reported: None,
             per_pod: None,
+            taken_for: OnMissing::Hold,
+            failing: None,
         }
     }
 

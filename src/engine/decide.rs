@@ -3,6 +3,7 @@
 use super::clamp::{Bounds, Change, clamp, rate};
 use super::combine::combine;
 use super::memory::remember;
+use super::missing::follow_failures;
 use super::observation::{Observation, Replicas};
 use super::policy::{Mode, Policy};
 use super::propose::propose;
@@ -77,6 +78,7 @@ fn follow_metrics(policy: &Policy, state: &mut State, seen: (&Observation, Bound
     let (observation, bounds) = seen;
     let current = trace.current_replicas;
     trace.proposals.extend(policy.metrics.iter().enumerate().map(|metric| propose(policy, observation, metric)));
+    follow_failures(policy, state, (observation.now, current), &mut trace.proposals);
     let (outcome, recommended) = combine(&trace.proposals, current);
     trace.outcome = outcome;
     trace.recommended_replicas = recommended;

@@ -10,6 +10,7 @@ pub mod decide;
 pub mod grouping;
 pub mod memory;
 pub mod milli;
+pub mod missing;
 pub mod observation;
 pub mod per_pod;
 pub mod pods;
@@ -27,6 +28,7 @@ pub mod trace;
 
 pub use decide::{asks_metrics, decide};
 pub use milli::Milli;
+pub use missing::{Failing, Fallback, FloorKind, OnMissing, Streak};
 pub use observation::{Absence, Absent, Observation, Reading, Replicas, Sample};
 pub use pods::{Container, Phase, Pod, PodResources, Readiness, ReadyStatus, Requests};
 pub use policy::{

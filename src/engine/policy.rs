@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::milli::Milli;
+use super::missing::{Fallback, OnMissing};
 
 /// Tolerance of either direction where a policy names none (HPA's `--horizontal-pod-autoscaler-tolerance`).
 pub const DEFAULT_TOLERANCE: f64 = 0.1;
@@ -31,6 +32,8 @@ pub struct Policy {
     pub behavior: Option<Behavior>,
     /// Seconds that scale-down looks back where `behavior` does not say.
     pub downscale_window_seconds: i32,
+    /// The floor under the size while a metric fails whose `on_missing` says so.
+    pub fallback: Option<Fallback>,
     /// What to do with the result.
     pub mode: Mode,
     /// What HPA takes from flags and constants of its controller, the same for all policies.
@@ -93,6 +96,8 @@ pub struct Metric {
     pub kind: MetricKind,
     /// What the value is held against.
     pub target: Target,
+    /// What it counts as while it has no whole answer.
+    pub on_missing: OnMissing,
 }
 
 /// What is measured. Resource and Pods metrics have a value per pod, the others one for the whole workload.

@@ -3,6 +3,7 @@
 
 use super::grouping::GroupRule;
 use super::milli::Milli;
+use super::missing::{OnMissing, counts_as_zero};
 use super::observation::{Absence, Absent, Observation, Reading};
 use super::per_pod::{Asked, Census, Goal, SeenPods, by_pods};
 use super::pods::running_and_ready;
@@ -148,13 +149,18 @@ pub fn propose(policy: &Policy, observation: &Observation, (index, metric): (usi
         reported: None,
         replicas: None,
         per_pod: None,
+        taken_for: OnMissing::Hold,
+        failing: None,
     };
+    if counts_as_zero(metric, &proposal.reading) {
+        proposal.taken_for = OnMissing::Zero;
+    }
     let answer = if metric.target.amount() <= Milli::default() {
         Ok(None)
     } else if metric.kind.is_per_pod() {
         of_pods(policy, observation, (metric, &mut proposal))
     } else {
-        of_workload(tolerances, observation, (metric, &proposal.reading))
+        of_workload(tolerances, observation, (metric, &proposal))
     };
     match answer {
         Ok(None) => {}
@@ -169,6 +175,9 @@ pub fn propose(policy: &Policy, observation: &Observation, (index, metric): (usi
             proposal.replicas = Some(towards(answer, spec));
         }
     }
+    if metric.on_missing == OnMissing::Ignore && !proposal.is_whole() {
+        proposal.taken_for = OnMissing::Ignore;
+    }
     proposal
 }
 
@@ -176,15 +185,16 @@ pub fn propose(policy: &Policy, observation: &Observation, (index, metric): (usi
 fn of_workload(
     tolerances: Tolerances,
     observation: &Observation,
-    (metric, reading): (&Metric, &Reading),
+    (metric, proposal): (&Metric, &Proposal),
 ) -> Result<Option<Answer>, Absent> {
-    let sample = match reading {
-        Reading::Complete(sample) | Reading::Partial(sample, _) => sample,
+    let value = match &proposal.reading {
+        Reading::Complete(sample) | Reading::Partial(sample, _) => sample.value,
         Reading::PerPod(_) => return Err(misread("one value for the workload", "values per pod")),
+        Reading::Missing(_) if proposal.taken_for == OnMissing::Zero => Milli::default(),
         Reading::Missing(_) => return Ok(None),
     };
     let spec = observation.replicas.spec.max(0);
-    let asked = Comparison { value: sample.value, target: metric.target.amount(), tolerances };
+    let asked = Comparison { value, target: metric.target.amount(), tolerances };
     Ok(match metric.target {
         Target::Value(_) | Target::Utilization(_) => {
             let ready = observation.pods.as_deref().map(running_and_ready).or(observation.replicas.ready);

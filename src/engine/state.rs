@@ -1,5 +1,6 @@
 //! What a policy remembers from one decision to the next: recommendations and scale events. A plain value; holds no reference to anything.
 
+use super::missing::Streak;
 use super::time::Timestamp;
 
 /// The memory of one policy. `State::default()` is a policy never seen before: its first decision seeds the present size, so that
@@ -16,6 +17,8 @@ pub struct State {
     pub up_events: Vec<ScaleEvent>,
     /// Changes downwards that were written.
     pub down_events: Vec<ScaleEvent>,
+    /// Metrics that fail, or failed and have not recovered; empty while all is well.
+    pub streaks: Vec<Streak>,
     /// The size is zero because the policy set it to zero, so the policy may take it back (HPA keeps this in its condition
     /// `ScaledToZero`). A zero that somebody else set is theirs.
     pub scaled_to_zero: bool,

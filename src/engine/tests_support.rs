@@ -21,11 +21,13 @@ pub(super) fn policy(min_replicas: i32, max_replicas: i32) -> Policy {
             name: "load".into(),
             kind: MetricKind::Prometheus,
             target: Target::AverageValue(Milli::new(100_000)),
+            on_missing: crate::engine::OnMissing::Hold,
         }],
         behavior: None,
         downscale_window_seconds: 300,
         mode: Mode::Auto,
         settings: Settings::default(),
+        fallback: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! render it, and none of them computes a number that is not here.
 
 use super::milli::Milli;
+use super::missing::{Failing, OnMissing};
 use super::observation::Reading;
 use super::policy::{Direction, Mode, RatePolicy, Select, Target};
 use super::time::Timestamp;
@@ -73,6 +74,11 @@ pub struct Proposal {
     pub replicas: Option<i32>,
     /// What was seen of the pods, for metrics with a value per pod.
     pub per_pod: Option<PerPod>,
+    /// What the absence was taken for, where the reading is not whole: [`OnMissing::Zero`] only where it counted as zero, and
+    /// [`OnMissing::Ignore`] only where it did not count. `Hold` for a whole reading.
+    pub taken_for: OnMissing,
+    /// Since when the metric fails, and the floor that follows from it; `None` while all is well.
+    pub failing: Option<Failing>,
 }
 
 /// How the pods counted in a proposal of a metric with a value per pod.
@@ -178,6 +184,24 @@ pub enum LimitReason {
 }
 
 impl Proposal {
+    /// The reading was whole and led to a number.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.replicas.is_some() && (self.reading.absent().is_none() || self.taken_for == OnMissing::Zero)
+    }
+
+    /// What counts is the floor of a fallback and not what was measured.
+    #[must_use]
+    pub fn rests_on_floor(&self) -> bool {
+        self.asks() > self.replicas
+    }
+
+    /// What counts: the proposal, and where a floor lies under it the higher of both.
+    #[must_use]
+    pub fn asks(&self) -> Option<i32> {
+        self.replicas.max(self.failing.and_then(|failing| failing.floor))
+    }
+
     /// The current value in the unit of the target, so that the two can be shown side by side: percent for Utilization.
     #[must_use]
     pub fn measured(&self) -> Option<Milli> {

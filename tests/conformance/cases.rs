@@ -252,6 +252,7 @@ fn event_stored(input: EventInput) -> Answer {
         downscale_window_seconds: 300,
         mode: Mode::Auto,
         settings: Settings::default(),
+        fallback: None,
     };
     let stored = wire::events(&input.stored);
     let sum_before = change_within(&stored, input.sum_period_s, NOW);

@@ -232,6 +232,7 @@ fn policy(input: &Sync) -> Result<Policy, String> {
         name: format!("{}-{index}", wire.kind).into(),
         kind: wire.kind(),
         target: wire.target(),
+        on_missing: flyball::engine::OnMissing::Hold,
     };
     let Controller { tolerance, down_window_s, cpu_init_s, readiness_delay_s, growth_factor, growth_floor } =
         input.controller;
@@ -251,6 +252,7 @@ fn policy(input: &Sync) -> Result<Policy, String> {
             growth: Growth { factor: growth_factor, floor: growth_floor },
             scale_to_zero: input.gates.scale_to_zero,
         },
+        fallback: None,
     })
 }
 

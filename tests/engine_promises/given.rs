@@ -55,7 +55,12 @@ fn target() -> impl Strategy<Value = Target> {
 }
 
 fn metrics(targets: Vec<Target>) -> Vec<Metric> {
-    let metric = |(index, target)| Metric { name: format!("m{index}").into(), kind: MetricKind::Prometheus, target };
+    let metric = |(index, target)| Metric {
+        name: format!("m{index}").into(),
+        kind: MetricKind::Prometheus,
+        target,
+        on_missing: flyball::engine::OnMissing::Hold,
+    };
     targets.into_iter().enumerate().map(metric).collect()
 }
 
@@ -90,6 +95,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
                 downscale_window_seconds,
                 mode,
                 settings: Settings::default(),
+                fallback: None,
             }
         },
     )
@@ -117,6 +123,7 @@ pub(crate) fn state() -> impl Strategy<Value = State> {
             up_events,
             down_events,
             scaled_to_zero: false,
+            streaks: Vec::new(),
         },
     )
 }
@@ -199,6 +206,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
                 downscale_window_seconds,
                 mode,
                 settings: Settings::default(),
+                fallback: None,
             }
         },
     )
@@ -218,6 +226,7 @@ fn any_state() -> impl Strategy<Value = State> {
             up_events,
             down_events,
             scaled_to_zero: false,
+            streaks: Vec::new(),
         },
     )
 }

@@ -57,11 +57,13 @@ fn follow(behavior: &Behavior, loads: &[(i64, i64)]) -> Result<usize, TestCaseEr
             name: "load".into(),
             kind: flyball::engine::MetricKind::Prometheus,
             target: Target::AverageValue(Milli::new(1000)),
+            on_missing: flyball::engine::OnMissing::Hold,
         }],
         behavior: Some(behavior.clone()),
         downscale_window_seconds: 0,
         mode: flyball::engine::Mode::Auto,
         settings: flyball::engine::Settings::default(),
+        fallback: None,
     };
     let (mut state, mut observation): (State, Observation) = (State::default(), given::observation(0, 50, Vec::new()));
     let mut changes = vec![(i64::MIN, 50)];

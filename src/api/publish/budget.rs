@@ -70,6 +70,7 @@ mod tests {
             downscale_window_seconds: 300,
             mode: Mode::Auto,
             settings: Settings::default(),
+            fallback: None,
         }
     }
 
@@ -118,7 +119,12 @@ mod tests {
 
     #[test]
     fn only_the_condition_tells_whose_zero_it_is() {
-        let metric = Metric { name: "m".into(), kind: MetricKind::External, target: Target::Value(Milli::new(1)) };
+        let metric = Metric {
+            name: "m".into(),
+            kind: MetricKind::External,
+            target: Target::Value(Milli::new(1)),
+            on_missing: crate::engine::OnMissing::Hold,
+        };
         let mut policy = Policy { min_replicas: 0, metrics: vec![metric], ..policy() };
         policy.settings.scale_to_zero = true;
         let shrunk = State { down_events: vec![event(3, 1_700_000_000_000)], ..State::default() };

@@ -51,7 +51,9 @@ fn decisions_differ(old: &LastDecision, new: &LastDecision) -> bool {
         let one = |p: &MetricProposal| {
             // Whether all pods count is news; how many do not moves with every rollout.
             let all_count = p.pods.as_ref().map(|pods| (pods.unready == 0, pods.missing == 0));
-            (p.name.clone(), p.target_type.clone(), p.target.clone(), p.reason.clone(), p.value.is_some(), all_count)
+            let floor = p.failing.as_ref().and_then(|failing| failing.floor);
+            let words = (p.reason.clone(), p.counted_as.clone());
+            (p.name.clone(), p.target_type.clone(), p.target.clone(), words, p.value.is_some(), (all_count, floor))
         };
         decision.proposals.iter().map(one).collect()
     };

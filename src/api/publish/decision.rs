@@ -3,11 +3,12 @@
 use crate::api::conditions::{shortened, time};
 use crate::api::quantity::Quantity;
 use crate::api::status::{
-    LastDecision, MAX_STATUS_METRICS, MetricProposal, MetricStatus, MetricValue, PodCounts, RateLimitRecord,
-    StabilizationHold,
+    FailingRecord, LastDecision, MAX_STATUS_METRICS, MetricProposal, MetricStatus, MetricValue, PodCounts,
+    RateLimitRecord, StabilizationHold,
 };
 use crate::engine::{
-    Direction, LimitReason, MetricKind, Mode, Outcome, PerPod, Policy, Proposal, Reading, Select, Target, Trace,
+    Direction, LimitReason, MetricKind, Mode, OnMissing, Outcome, PerPod, Policy, Proposal, Reading, Select, Target,
+    Trace,
 };
 
 use super::sentence::{fraction, metric_name, rate_policy, sentence};
@@ -55,8 +56,10 @@ pub fn limited_by(trace: &Trace) -> Vec<&'static str> {
     let mut words = Vec::new();
     match trace.outcome {
         Outcome::Valid { winner, degraded } => {
-            if trace.proposals.get(winner).is_some_and(|proposal| proposal.within_tolerance) {
-                words.push("Tolerance");
+            match trace.proposals.get(winner) {
+                Some(proposal) if proposal.rests_on_floor() => words.push("Fallback"),
+                Some(proposal) if proposal.within_tolerance => words.push("Tolerance"),
+                _ => {}
             }
             let any = |wanted: fn(&Reading) -> bool| degraded && trace.proposals.iter().any(|p| wanted(&p.reading));
             if any(|reading| matches!(reading, Reading::Missing(_))) {
@@ -148,6 +151,16 @@ fn proposals(policy: &Policy, trace: &Trace) -> Vec<MetricProposal> {
             replicas: proposal.replicas,
             series: sample.filter(|sample| sample.series > 1).map(|s| i32::try_from(s.series).unwrap_or(i32::MAX)),
             pods: proposal.per_pod.map(pod_counts),
+            counted_as: match proposal.taken_for {
+                OnMissing::Zero => Some("Zero".to_owned()),
+                OnMissing::Ignore => Some("Nothing".to_owned()),
+                OnMissing::Hold | OnMissing::Fallback => None,
+            },
+            failing: proposal.failing.filter(|failing| failing.is_news()).map(|failing| FailingRecord {
+                since: time(failing.since),
+                failures: i32::try_from(failing.failures).unwrap_or(i32::MAX),
+                floor: failing.floor,
+            }),
             reason: absent.map(|absent| absent.absence.reason().to_owned()),
             message: absent.map(|absent| shortened(absent.message.to_string())),
         }

@@ -1,9 +1,10 @@
 //! A decision in words: the sentence of `lastDecision`, the reason of an event, the summary of `kubectl get`. Renders numbers of the
 //! trace and computes none.
 
+use crate::api::conditions::time;
 use crate::engine::{
-    Direction, LimitReason, Milli, Mode, Outcome, PerPod, Policy, Proposal, RateKind, RateLimit, RatePolicy, Target,
-    Trace,
+    Direction, LimitReason, Milli, Mode, OnMissing, Outcome, PerPod, Policy, Proposal, RateKind, RateLimit, RatePolicy,
+    Target, Trace,
 };
 
 /// Most metrics that the summary names; the rest is counted, as HPA's column does.
@@ -27,7 +28,10 @@ fn cause(policy: &Policy, trace: &Trace) -> String {
     match trace.outcome {
         Outcome::Valid { winner, .. } => trace.proposals.get(winner).map_or_else(
             || "the metrics agree".to_owned(),
-            |proposal| proposal_clause(metric_name(policy, winner), proposal, trace),
+            |proposal| match proposal.asks().filter(|_| proposal.rests_on_floor()) {
+                Some(floor) => floor_clause(metric_name(policy, winner), proposal, floor),
+                None => proposal_clause(metric_name(policy, winner), proposal, trace),
+            },
         ),
         Outcome::MetricsFailed { first } => {
             let absent = trace.proposals.get(first).and_then(|proposal| proposal.reading.absent());
@@ -43,6 +47,23 @@ fn cause(policy: &Policy, trace: &Trace) -> String {
             _ => "paused".to_owned(),
         },
     }
+}
+
+/// What a metric asks for whose floor is higher than what it measures.
+fn floor_clause(name: &str, proposal: &Proposal, floor: i32) -> String {
+    let since = failing_since(proposal).unwrap_or_else(|| "failed".to_owned());
+    format!("{name} {since}, and its fallback keeps at least {floor}")
+}
+
+/// Since when a metric fails: `has failed 5 times in a row since 22:01:05Z`. `None` at the first failure, which has no history to tell.
+pub(super) fn failing_since(proposal: &Proposal) -> Option<String> {
+    let failing = proposal.failing.filter(|failing| failing.is_news())?;
+    let since = time(failing.since).0;
+    Some(if failing.answers > 0 {
+        format!("answers again after failing {} times in a row since {since}", failing.failures)
+    } else {
+        format!("has failed {} times in a row since {since}", failing.failures)
+    })
 }
 
 fn proposal_clause(name: &str, proposal: &Proposal, trace: &Trace) -> String {
@@ -107,7 +128,10 @@ fn degradation(policy: &Policy, trace: &Trace) -> Option<String> {
 
 /// The first metric that has no value or not all of it, with the class of absence.
 pub(super) fn first_absent(trace: &Trace) -> Option<(usize, &'static str)> {
-    let absent = |(index, proposal): (usize, &Proposal)| Some((index, proposal.reading.absent()?.absence.reason()));
+    let absent = |(index, proposal): (usize, &Proposal)| {
+        let counts = matches!(proposal.taken_for, OnMissing::Hold | OnMissing::Fallback);
+        Some((index, proposal.reading.absent().filter(|_| counts)?.absence.reason()))
+    };
     trace.proposals.iter().enumerate().find_map(absent)
 }
 
@@ -169,7 +193,9 @@ pub fn rescale_reason(policy: &Policy, trace: &Trace) -> String {
         Outcome::BelowMin => "Current number of replicas below Spec.MinReplicas".to_owned(),
         Outcome::Paused => format!("Paused at {}", replicas(trace.desired_replicas)),
         Outcome::Valid { winner, .. } if trace.desired_replicas > trace.current_replicas => {
-            format!("{} above target", metric_name(policy, winner))
+            let on_floor = trace.proposals.get(winner).is_some_and(Proposal::rests_on_floor);
+            let why = if on_floor { "failing, its fallback applies" } else { "above target" };
+            format!("{} {why}", metric_name(policy, winner))
         }
         Outcome::Valid { .. } => "All metrics below target".to_owned(),
         Outcome::MetricsFailed { .. } | Outcome::Disabled => String::new(),

@@ -8,7 +8,12 @@ use crate::engine::{
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn policy() -> Policy {
-    let metric = |name: &str, target| Metric { name: name.into(), kind: MetricKind::Prometheus, target };
+    let metric = |name: &str, target| Metric {
+        name: name.into(),
+        kind: MetricKind::Prometheus,
+        target,
+        on_missing: crate::engine::OnMissing::Hold,
+    };
     Policy {
         min_replicas: 2,
         max_replicas: 8,
@@ -20,6 +25,7 @@ fn policy() -> Policy {
         downscale_window_seconds: 300,
         mode: Mode::Auto,
         settings: Settings::default(),
+        fallback: None,
     }
 }
 
@@ -38,6 +44,8 @@ fn http(value: i64, ratio: f64, replicas: i32) -> Proposal {
         per_pod: None,
         reported: Some(Milli::new(value / 6)),
         replicas: Some(replicas),
+        failing: None,
+        taken_for: crate::engine::OnMissing::Hold,
     }
 }
 
@@ -52,6 +60,8 @@ fn queue(reading: Reading) -> Proposal {
         per_pod: None,
         reported: sample.map(|sample| sample.value),
         replicas: sample.map(|_| 3),
+        failing: None,
+        taken_for: crate::engine::OnMissing::Hold,
     }
 }
 
@@ -574,6 +584,7 @@ fn pods_are_told_as_they_counted() {
             name: "cpu".into(),
             kind: MetricKind::Resource { resource: "cpu".into(), container: None },
             target: Target::Utilization(50),
+            on_missing: crate::engine::OnMissing::Hold,
         }],
         ..policy()
     };
@@ -595,6 +606,8 @@ fn pods_are_told_as_they_counted() {
         per_pod: Some(per_pod),
         reported: Some(Milli::new(1005)),
         replicas: Some(5),
+        failing: None,
+        taken_for: crate::engine::OnMissing::Hold,
     };
     let mut trace = Trace { proposals: vec![proposal], ..trace() };
     let decision = last_decision(&policy, &trace);

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::query::{DescribedObject, MetricQuery, NamedMetric, PodUsage, SeriesRule, SourceKind, SourceRef};
-use crate::engine::{self, Metric, Milli, RateKind, RatePolicy, Rules, Select, Target};
+use crate::engine::{self, Fallback, FloorKind, Metric, Milli, OnMissing, RateKind, RatePolicy, Rules, Select, Target};
 
 fn manifest(spec: &Value) -> Value {
     let mut whole = json!({
@@ -37,6 +37,7 @@ fn defaults_are_those_of_hpa() {
         name: "prometheus-0".into(),
         kind: engine::MetricKind::Prometheus,
         target: Target::AverageValue(Milli::new(100_000)),
+        on_missing: crate::engine::OnMissing::Hold,
     }];
     let policy = Policy {
         min_replicas: 1,
@@ -46,6 +47,7 @@ fn defaults_are_those_of_hpa() {
         downscale_window_seconds: 300,
         mode: Mode::Auto,
         settings: Settings::default(),
+        fallback: None,
     };
     assert_eq!(resolved.policy, policy);
     assert_eq!(resolved.polling_period_seconds, 15);
@@ -235,7 +237,15 @@ fn named(name: &str, selector: &str) -> NamedMetric {
 fn no_metrics_at_all_are_cpu_at_80_percent() {
     let resolved = resolve_spec(&json!({"metrics": []})).unwrap();
     let kind = engine::MetricKind::Resource { resource: "cpu".into(), container: None };
-    assert_eq!(resolved.policy.metrics, [Metric { name: "cpu".into(), kind, target: Target::Utilization(80) }]);
+    assert_eq!(
+        resolved.policy.metrics,
+        [Metric {
+            name: "cpu".into(),
+            kind,
+            target: Target::Utilization(80),
+            on_missing: crate::engine::OnMissing::Hold
+        }]
+    );
     assert_eq!(resolved.requests, [MetricRequest::PodUsage(PodUsage { resource: "cpu".into(), container: None })]);
 }
 
@@ -327,6 +337,46 @@ fn a_word_of_a_newer_version_is_refused_and_leaves_the_list_readable() {
         "spec.mode",
     ];
     assert_eq!(fields, expected, "{error}");
+}
+
+#[test]
+fn what_an_absence_counts_as() {
+    let with = |on_missing: &Value, fallback: &Value| {
+        let mut metric = metric(&json!({"type": "Value", "value": "1"}));
+        metric["prometheus"]["onMissing"] = on_missing.clone();
+        resolve_spec(&json!({"metrics": [metric], "fallback": fallback}))
+            .map(|resolved| (resolved.policy.metrics[0].on_missing, resolved.policy.fallback))
+            .map_err(|error| error.to_string())
+    };
+    let floor = |after_failures, replicas, kind| Some(Fallback { after_failures, replicas, kind });
+    let (nothing, three) = (Value::Null, json!({"replicas": 3}));
+    for (on_missing, fallback, expected) in [
+        (&nothing, &nothing, (OnMissing::Hold, None)),
+        (&json!("Zero"), &nothing, (OnMissing::Zero, None)),
+        (&json!("Ignore"), &nothing, (OnMissing::Ignore, None)),
+        (&nothing, &three, (OnMissing::Fallback, floor(3, 3, FloorKind::Static))),
+        (&json!("Hold"), &three, (OnMissing::Hold, floor(3, 3, FloorKind::Static))),
+        (&json!("Fallback"), &three, (OnMissing::Fallback, floor(3, 3, FloorKind::Static))),
+        (
+            &nothing,
+            &json!({"policy": "Current", "afterFailures": 1}),
+            (OnMissing::Fallback, floor(1, 0, FloorKind::Current)),
+        ),
+    ] {
+        assert_eq!(with(on_missing, fallback), Ok(expected), "{on_missing} {fallback}");
+    }
+    for (on_missing, fallback, words) in [
+        (json!("Fallback"), nothing.clone(), "spec.metrics[0].prometheus.onMissing: Fallback needs spec.fallback"),
+        (json!("Guess"), nothing.clone(), "write Hold, Zero, Ignore or Fallback"),
+        (nothing.clone(), json!({}), "spec.fallback.replicas: is missing"),
+        (nothing.clone(), json!({"replicas": 11}), "spec.fallback.replicas: 11 is more than maxReplicas 10"),
+        (nothing.clone(), json!({"replicas": -1}), "spec.fallback.replicas: -1 is not within 0 to 10000"),
+        (nothing.clone(), json!({"replicas": 3, "afterFailures": 0}), "spec.fallback.afterFailures: 0 is not within"),
+        (nothing.clone(), json!({"replicas": 3, "policy": "Lower"}), "write Static, AtLeast or Current"),
+    ] {
+        let error = with(&on_missing, &fallback).unwrap_err();
+        assert!(error.contains(words), "{words:?} is missing: {error}");
+    }
 }
 
 #[test]

@@ -8,7 +8,8 @@ use crate::engine::{Phase, Pod, PodSample, PodSamples, Replicas, Sample};
 
 fn proposed(target: Target, value: i64, replicas: Replicas) -> Proposal {
     let reading = Reading::Complete(Sample { value: Milli::new(value), series: 1, age_millis: None });
-    let metric = Metric { name: "m".into(), kind: MetricKind::Prometheus, target };
+    let metric =
+        Metric { name: "m".into(), kind: MetricKind::Prometheus, target, on_missing: crate::engine::OnMissing::Hold };
     propose(&policy(1, 10), &Observation { replicas, ..seen(0, 0, vec![reading]) }, (0, &metric))
 }
 
@@ -80,7 +81,12 @@ fn cpu() -> MetricKind {
 fn of_cpu(spec: i32, pods: Vec<Pod>, samples: Vec<PodSample>) -> Proposal {
     let mut observation = seen(0, spec, vec![Reading::PerPod(PodSamples::new(samples, None).into())]);
     observation.pods = Some(pods.into());
-    let metric = Metric { name: "cpu".into(), kind: cpu(), target: Target::Utilization(50) };
+    let metric = Metric {
+        name: "cpu".into(),
+        kind: cpu(),
+        target: Target::Utilization(50),
+        on_missing: crate::engine::OnMissing::Hold,
+    };
     propose(&policy(1, 10), &observation, (0, &metric))
 }
 
@@ -126,7 +132,7 @@ fn what_cannot_be_counted_says_why() {
     assert_eq!(why(of_cpu(2, vec![pod("a")], vec![])), Some(Absence::NoUsableSamples));
     let young = Pod { ready: None, ..pod("a") };
     assert_eq!(why(of_cpu(2, vec![young], vec![usage("a", 1)])), Some(Absence::NoUsableSamples));
-    let metric = |kind, target| Metric { name: "m".into(), kind, target };
+    let metric = |kind, target| Metric { name: "m".into(), kind, target, on_missing: crate::engine::OnMissing::Hold };
     let per_pod = || Reading::PerPod(PodSamples::new(vec![usage("a", 1)], None).into());
     let average = Target::AverageValue(Milli::new(1));
     let table = [
@@ -154,6 +160,11 @@ fn what_cannot_be_counted_says_why() {
 fn a_value_counts_the_pods_that_are_there() {
     let mut observation = seen(0, 4, vec![complete(2)]);
     observation.pods = Some(vec![pod("a"), pod("b"), pod("c"), Pod { ready: None, ..pod("d") }].into());
-    let metric = Metric { name: "m".into(), kind: MetricKind::Object, target: Target::Value(Milli::new(1000)) };
+    let metric = Metric {
+        name: "m".into(),
+        kind: MetricKind::Object,
+        target: Target::Value(Milli::new(1000)),
+        on_missing: crate::engine::OnMissing::Hold,
+    };
     assert_eq!(propose(&policy(1, 10), &observation, (0, &metric)).replicas, Some(6));
 }

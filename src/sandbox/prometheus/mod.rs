@@ -259,9 +259,8 @@ impl Transport for Prometheus {
             *lock(&self.inner.queries) += 1;
             return Err(TransportError::Unreachable { host: HOST.to_owned(), cause: "connection refused".to_owned() });
         }
-        let answer = tokio::time::timeout(form.timeout, self.answer(&form.promql, form.time)).await;
-        let timeout = |_| TransportError::Timeout { host: HOST.to_owned(), deadline: form.timeout };
-        let (status, body) = answer.map_err(timeout)?;
+        // What is slow here is the way, not the query: whoever asks ends the wait, as over HTTP.
+        let (status, body) = self.answer(&form.promql, form.time).await;
         Ok(RawAnswer::new(status, body))
     }
 }

@@ -1,10 +1,11 @@
 //! Asks a Prometheus. Owns the limits of one source; must not decide anything, and never fails: whatever goes wrong is a reading that
 //! says what.
 //!
-//! `desk` gathers what many policies ask at once and asks each thing once, as `plan` and `fuse` say; `gate` lets queries pass, in turn (`queue`), so fast (`pace`),
+//! `desk` gathers what many policies ask at once and asks each thing once, as `plan` and `fuse` say (`apart`, `quarantine`: where that fails); `gate` lets queries pass, in turn (`queue`), so fast (`pace`),
 //! and not while the server is ill (`breaker`); `line` sends them. `transport` carries, `decode` parses, `read` judges; this file joins
 //! them. Only `transport` knows sockets, so the sandbox can answer in process with the same raw bodies.
 
+mod apart;
 pub mod breaker;
 mod build_info;
 pub mod connection;

@@ -56,10 +56,12 @@ pub fn read_answer(answer: &Answer, query: &MetricQuery, at: Timestamp) -> Readi
     let points = &answer.points;
     let partial = why_partial(answer);
     if points.is_empty() {
-        let mut message = "The query returned no series; check its metric names and label matchers, and that its targets are scraped.".to_owned();
-        if let Some(why) = &partial {
-            message = format!("The query returned no series. {}", why.message);
+        if let Some(why) = partial {
+            // Not merely empty: what is missing may be what was asked for, so nobody may take it for zero.
+            let message = format!("The query returned no series. {}", why.message);
+            return Reading::missing(why.absence, message);
         }
+        let message = "The query returned no series; check its metric names and label matchers, and that its targets are scraped.".to_owned();
         return Reading::missing(Absence::Empty, message);
     }
     if query.series == SeriesRule::ExactlyOne && points.len() > 1 {

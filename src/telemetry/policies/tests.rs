@@ -22,13 +22,20 @@ fn policy() -> Policy {
                 name: "rps".into(),
                 kind: MetricKind::Prometheus,
                 target: Target::AverageValue(Milli::new(100_000)),
+                on_missing: crate::engine::OnMissing::Hold,
             },
-            Metric { name: "queue".into(), kind: MetricKind::Prometheus, target: Target::Value(Milli::new(500)) },
+            Metric {
+                name: "queue".into(),
+                kind: MetricKind::Prometheus,
+                target: Target::Value(Milli::new(500)),
+                on_missing: crate::engine::OnMissing::Hold,
+            },
         ],
         behavior: None,
         downscale_window_seconds: 300,
         mode: Mode::Auto,
         settings: Settings::default(),
+        fallback: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The steps of a published decision in words. Folds the recorded bounds over the recorded recommendation; where a record is absent the
 //! step did not happen and is not told.
 
-use crate::api::status::{LastDecision, MetricProposal, PodCounts, RateLimitRecord};
+use crate::api::status::{FailingRecord, LastDecision, MetricProposal, PodCounts, RateLimitRecord};
 
 use super::super::text::{plain, safe, sentence, time_of_day};
 use super::{Step, Subject, Tone};
@@ -31,9 +31,16 @@ fn metric(decision: &LastDecision, proposal: &MetricProposal) -> Step {
     let name = safe(&proposal.name);
     let why = proposal.reason.as_deref().map(|reason| format!(" ({})", safe(reason))).unwrap_or_default();
     let message = sentence(proposal.message.as_deref().unwrap_or("the reason was not recorded"));
+    let floor = proposal.failing.as_ref().map(failing_for).unwrap_or_default();
     let Some(value) = &proposal.value else {
-        let text = format!("{name}: no value{why}: {message}");
-        return Step { text, tag: None, number: proposal.replicas, tone: Tone::Bad };
+        let counted = match proposal.counted_as.as_deref() {
+            Some("Zero") => ", which counts as zero (onMissing)",
+            Some(_) => ", and is left out (onMissing)",
+            None => "",
+        };
+        let text = format!("{name}: no value{why}{counted}: {message}{floor}");
+        let tone = if counted.is_empty() { Tone::Bad } else { Tone::Plain };
+        return Step { text, tag: None, number: asked(proposal), tone };
     };
     let (unit, per) = match proposal.target_type.as_str() {
         "Utilization" => (" %", " %"),
@@ -58,8 +65,23 @@ fn metric(decision: &LastDecision, proposal: &MetricProposal) -> Step {
     if partial {
         text.push_str(&format!(". Incomplete{why}, so it may raise but never lower: {message}"));
     }
+    text.push_str(&floor);
     let tone = if partial { Tone::Bad } else { Tone::Plain };
-    Step { text, tag: None, number: proposal.replicas, tone }
+    Step { text, tag: None, number: asked(proposal), tone }
+}
+
+/// What counts of a metric: the higher of its proposal and the floor of its fallback.
+fn asked(proposal: &MetricProposal) -> Option<i32> {
+    proposal.replicas.max(proposal.failing.as_ref().and_then(|failing| failing.floor))
+}
+
+/// Since when a metric fails, and the floor that follows.
+fn failing_for(failing: &FailingRecord) -> String {
+    let mut text = format!("; fails since {} ({} in a row)", time_of_day(failing.since.0), failing.failures);
+    if let Some(floor) = failing.floor {
+        text.push_str(&format!(", so spec.fallback keeps at least {floor}"));
+    }
+    text
 }
 
 /// How the pods counted.

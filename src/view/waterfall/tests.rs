@@ -24,6 +24,8 @@ pub(crate) fn proposal(name: &str, value: Option<&str>, replicas: Option<i32>) -
         pods: None,
         reason: None,
         message: None,
+        counted_as: None,
+        failing: None,
     }
 }
 

@@ -140,7 +140,7 @@ fn what_was_not_read_counts_as_missing() {
     assert!(matches!(read_answer(&declared, &query(), NOW), Reading::Partial(..)));
     let empty = Answer { points: vec![], ..warned(&["store gone"]) };
     let reading = read_answer(&empty, &query(), NOW);
-    assert_eq!(absence(&reading), Some(Absence::Empty));
+    assert_eq!(absence(&reading), Some(Absence::Warnings), "not merely empty: nobody may take it for zero");
     assert!(reading.absent().unwrap().message.contains("store gone"));
 }
 
