@@ -113,8 +113,6 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let of_flag = prometheus_url.map(|url| PrometheusSource::connect(&url, Limits::default())).transpose();
     let of_flag = of_flag.map_err(|error| UsageError(error.to_string()))?;
     let metrics = Arc::new(Metrics::new());
-    let watched = source.clone();
-    metrics.sources.watch("default", move || watched.activity());
     let config = configuration(kubeconfig, context).await?;
     let observed = metrics.clone();
     let observe: RequestObserver = Arc::new(move |method| observed.api_requested(method));
@@ -128,6 +126,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     );
     let cancel = CancellationToken::new();
     let (sources, refusals) = Registry::new(HttpConnector, of_flag);
+    let reported = sources.clone();
+    metrics.sources.watch_all(move || reported.activities());
     let hosts = (!allowed_prometheus_hosts.is_empty()).then(|| allowed_prometheus_hosts.into());
     let keeper = SourceKeeper::new(
         (clients.clone(), SystemClock),

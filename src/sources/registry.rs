@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use self::shelf::{Client, Shelf, Slot, State};
 use super::prometheus::connection::Connection;
 use super::prometheus::transport::InvalidConnection;
-use super::prometheus::{HttpTransport, Limits, PrometheusSource};
+use super::prometheus::{Activity, HttpTransport, Limits, PrometheusSource};
 use super::{Ask, MetricSource, SourceKind};
 use crate::api::query::DEFAULT_SOURCE;
 use crate::api::source::{Audience, BuildInfo, SourceKey};
@@ -38,6 +38,9 @@ pub trait Connect: Send + Sync + 'static {
 
     /// Who answers, and when it says that it is; `None` where it does not say.
     fn identify(&self, source: &Self::Source) -> impl Future<Output = Option<Identification>> + Send;
+
+    /// What the client did so far.
+    fn activity(&self, source: &Self::Source) -> Activity;
 }
 
 /// Why no client can be made.
@@ -74,6 +77,10 @@ impl Connect for HttpConnector {
 
     async fn identify(&self, source: &Self::Source) -> Option<Identification> {
         source.identify().await
+    }
+
+    fn activity(&self, source: &Self::Source) -> Activity {
+        source.activity()
     }
 }
 
@@ -237,6 +244,30 @@ impl<K: Connect> Registry<K> {
             _ => None,
         });
         connected.collect::<BTreeSet<_>>().len()
+    }
+
+    /// What each client did, by the name of its source: `default`, or `shop/team` for a namespace's. One that several share is shown for
+    /// the first of them, so that sums are right.
+    #[must_use]
+    pub fn activities(&self) -> BTreeMap<Arc<str>, Activity> {
+        let shelf = self.shelf();
+        let mut seen = BTreeSet::new();
+        let mut activities = BTreeMap::new();
+        if let Some(fallback) = &self.inner.fallback {
+            activities.insert(DEFAULT_SOURCE.into(), self.inner.connector.activity(fallback));
+        }
+        for key in shelf.keys() {
+            let Some(State::Connected(client)) = shelf.slot(&key).map(|slot| &slot.state) else { continue };
+            if !seen.insert(Arc::as_ptr(client).cast::<()>()) {
+                continue;
+            }
+            let name = match key.kind {
+                SourceKind::Cluster => Arc::clone(&key.name),
+                SourceKind::Namespaced => format!("{}/{}", key.namespace, key.name).into(),
+            };
+            activities.insert(name, self.inner.connector.activity(&client.source));
+        }
+        activities
     }
 
     /// Returns once every source is known and its Secrets were looked at, or that has taken too long.

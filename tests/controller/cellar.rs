@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use flyball::clock::Clock as _;
 use flyball::sandbox::{Prometheus, SimClock};
 use flyball::sources::prometheus::connection::{Connection, Identity, Secret};
-use flyball::sources::prometheus::{Limits, PrometheusSource, QueryForm, RawAnswer, Transport, TransportError};
+use flyball::sources::prometheus::{
+    Activity, Limits, PrometheusSource, QueryForm, RawAnswer, Transport, TransportError,
+};
 use flyball::sources::registry::{Connect, Identification, NotConnected};
 
 /// Where the servers stand. Clones are the same cellar.
@@ -64,6 +66,10 @@ impl Connect for Cellar {
 
     async fn identify(&self, source: &Self::Source) -> Option<Identification> {
         source.identify().await
+    }
+
+    fn activity(&self, source: &Self::Source) -> Activity {
+        source.activity()
     }
 }
 

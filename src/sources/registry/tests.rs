@@ -27,6 +27,10 @@ impl Connect for Same {
     async fn identify(&self, _source: &Parrot) -> Option<Identification> {
         None
     }
+
+    fn activity(&self, _source: &Parrot) -> Activity {
+        Activity { questions: 7, ..Activity::default() }
+    }
 }
 
 fn registry(absence: Absence, message: &str) -> (Registry<Same>, mpsc::Receiver<SourceKey>) {
@@ -93,6 +97,8 @@ async fn what_was_found_for_an_older_object_does_not_count() {
     assert_eq!(absent.absence, Absence::SourceNotReady, "who may ask now must not be led to where others were");
     registry.connect((&key, 2), to("/"), Limits::default()).unwrap();
     assert_eq!(ask(&registry, SourceKind::Cluster, "depot").await.absence, Absence::Empty);
+    let activities: Vec<_> = registry.activities().into_iter().map(|(name, did)| (name, did.questions)).collect();
+    assert_eq!(activities, [("team".into(), 7)]);
 }
 
 #[tokio::test]
