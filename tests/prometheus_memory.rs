@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use flyball::engine::{Reading, Timestamp};
 use flyball::sources::prometheus::{Limits, PrometheusSource};
-use flyball::sources::{MetricQuery, MetricSource, SeriesRule};
+use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule, SourceRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -52,7 +52,7 @@ fn scripts() -> Vec<Script> {
 #[tokio::test]
 async fn memory_stays_bounded_whatever_is_answered() {
     let query = MetricQuery {
-        source: flyball::sources::SourceRef::default(),
+        source: SourceRef::default(),
         promql: "up".into(),
         series: SeriesRule::Sum,
         max_sample_age_seconds: None,
@@ -71,7 +71,7 @@ async fn memory_stays_bounded_whatever_is_answered() {
         });
         let source = PrometheusSource::connect(&address, limits).unwrap();
         let profiler = dhat::Profiler::builder().testing().build();
-        let reading = source.read(&query, Timestamp::from_millis(1_000)).await;
+        let reading = source.read(Ask { query: &query, namespace: "shop", at: Timestamp::from_millis(1_000) }).await;
         let most = dhat::HeapStats::get().max_bytes;
         drop(profiler);
         server.abort();

@@ -36,7 +36,7 @@ struct Data {
 /// version and nothing else, Thanos has never left version 0, where Prometheus has not been since 2016.
 fn build_info(body: &[u8]) -> Option<BuildInfo> {
     let Answer { data } = serde_json::from_slice(body).ok()?;
-    let version: String = data.version.chars().filter(|c| c.is_ascii_graphic()).take(MAX_VERSION_CHARS).collect();
+    let version: String = data.version.chars().filter(char::is_ascii_graphic).take(MAX_VERSION_CHARS).collect();
     let flavour = if data.application.contains("Mimir") {
         "Mimir"
     } else if data.application.contains("Cortex") {

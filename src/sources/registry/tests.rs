@@ -1,6 +1,7 @@
 use url::Url;
 
 use super::*;
+use crate::engine::Timestamp;
 use crate::sources::{MetricQuery, SeriesRule, SourceRef};
 
 /// Every client answers with the same reading.
