@@ -23,7 +23,9 @@ struct Immediate;
 
 impl Transport for Immediate {
     async fn post(&self, form: QueryForm) -> Result<RawAnswer, TransportError> {
-        let names = form.promql.split_once("app=").map_or("", |(_, rest)| rest.split('"').nth(1).unwrap_or_default());
+        // What is escaped in a regular expression is the character itself.
+        let promql = form.promql.replace('\\', "");
+        let names = promql.split_once("app=").map_or("", |(_, rest)| rest.split('"').nth(1).unwrap_or_default());
         let series: Vec<String> = names
             .split('|')
             .map(|name| format!(r#"{{"metric":{{"app":"{name}"}},"value":[1767225600,"12.5"]}}"#))

@@ -13,6 +13,8 @@ mod following;
 mod isolation;
 #[path = "controller/life.rs"]
 mod life;
+#[path = "controller/memory.rs"]
+mod memory;
 #[path = "controller/missing.rs"]
 mod missing;
 #[path = "controller/modes.rs"]
@@ -27,6 +29,8 @@ mod rivals;
 mod scene;
 #[path = "controller/sources.rs"]
 mod sources;
+#[path = "controller/usage.rs"]
+mod usage;
 #[path = "controller/wire.rs"]
 mod wire;
 #[path = "controller/writes.rs"]

@@ -19,6 +19,8 @@ mod policy;
 mod sources;
 #[path = "e2e/support.rs"]
 mod support;
+#[path = "e2e/usage.rs"]
+mod usage;
 
 use control_plane::{Controllers, Options, Shared};
 
@@ -32,6 +34,7 @@ fn main() {
         import::trials(&shared),
         examples::trials(&shared),
         operator::trials(),
+        usage::trials(),
     ]
     .into_iter()
     .flatten()

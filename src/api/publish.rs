@@ -4,6 +4,7 @@
 mod budget;
 mod changes;
 mod decision;
+mod recollection;
 mod sentence;
 
 use crate::engine::{Absence, Direction, LimitReason, MetricKind, Mode, Outcome, Policy, Timestamp, Trace};
@@ -18,6 +19,7 @@ use super::status::ScalingPolicyStatus;
 pub use budget::{recent_rescales, restored};
 pub use changes::differs;
 pub use decision::{last_decision, limited_by};
+pub use recollection::{recall, remember};
 pub use sentence::rescale_reason;
 use sentence::{failing_since, first_absent, metric_name, replicas};
 

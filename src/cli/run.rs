@@ -1,5 +1,7 @@
 //! `flyball run`: the operator. Wires clients, source, loop and servers together, and stops them in order.
 
+mod pod_metrics;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +13,13 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use self::pod_metrics::PodMetricsArgs;
 use super::UsageError;
 use crate::clock::SystemClock;
 use crate::cluster::client::{Clients, RequestObserver};
 use crate::controller::sources::{SourceKeeper, SourceSettings};
 use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
-use crate::sources::prometheus::{Limits, PrometheusSource};
+use crate::sources::prometheus::{HttpTransport, Limits, PrometheusSource};
 use crate::sources::recipe::Allowance;
 use crate::sources::registry::{HttpConnector, Registry};
 use crate::telemetry::logs::{self, LogFormat};
@@ -32,6 +35,8 @@ pub struct RunArgs {
     /// Hosts that PrometheusSources of namespaces may name, such as *.example.com; any if not given
     #[arg(long, env = "FLYBALL_ALLOWED_PROMETHEUS_HOSTS", value_name = "HOST,...", value_delimiter = ',')]
     allowed_prometheus_hosts: Vec<String>,
+    #[command(flatten)]
+    pod_metrics: PodMetricsArgs,
     /// Where to serve /metrics; 0 for nowhere
     #[arg(long, env = "FLYBALL_METRICS_BIND_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:8080", value_parser = bind_address)]
     metrics_bind_address: Bind,
@@ -95,6 +100,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let RunArgs {
         prometheus_url,
         allowed_prometheus_hosts,
+        pod_metrics,
         metrics_bind_address,
         health_probe_bind_address,
         watch_namespace,
@@ -110,8 +116,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let why = "--leader-elect is not built yet; run a single replica without it";
         return Err(UsageError(why.into()).into());
     }
-    let of_flag = prometheus_url.map(|url| PrometheusSource::connect(&url, Limits::default())).transpose();
-    let of_flag = of_flag.map_err(|error| UsageError(error.to_string()))?;
+    let connect = |url: &String| PrometheusSource::connect(url, Limits::default());
+    let of_flag = prometheus_url.as_ref().map(connect).transpose().map_err(|error| UsageError(error.to_string()))?;
+    let of_pods = |limits| prometheus_url.as_ref().map(|url| transport_of_flag(url, limits)).transpose();
+    let usages = pod_metrics.usages(watch_namespace.as_deref(), of_pods)?;
     let metrics = Arc::new(Metrics::new());
     let config = configuration(kubeconfig, context).await?;
     let observed = metrics.clone();
@@ -121,6 +129,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         kubernetes = %config.cluster_url,
         namespace = watch_namespace.as_deref().unwrap_or("*"),
+        pod_metrics = if usages.is_some() { "prometheus" } else { "metrics-api" },
         concurrency,
         "Starting"
     );
@@ -136,7 +145,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     );
     let settings = Settings { namespace: watch_namespace, concurrency, instance: instance() };
     let policies = clients.reads.clone();
-    let controller = Controller::new((clients, sources.clone(), SystemClock), metrics.clone(), settings);
+    let controller =
+        Controller::new((clients, sources.clone(), SystemClock), metrics.clone(), settings).with_pod_usages(usages);
     let servers =
         Servers::start(metrics, controller.health(), (metrics_bind_address, health_probe_bind_address)).await?;
     cancel_on_signal(cancel.clone())?;

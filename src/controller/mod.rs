@@ -32,6 +32,7 @@ use crate::cluster::rivals::Rivals;
 use crate::cluster::{Pods, Scales};
 use crate::sources::MetricSource;
 use crate::sources::kubernetes::MetricsApis;
+use crate::sources::prometheus::usage::PodUsages;
 use crate::telemetry::http::Health;
 use crate::telemetry::{Metrics, PolicyKey};
 use claims::Claims;
@@ -60,6 +61,8 @@ pub struct Context<M, C> {
     pub source: M,
     /// Where the metrics of HPA's own types come from.
     pub metrics_apis: MetricsApis,
+    /// Where cpu and memory of pods come from; `None` for the metrics APIs as well.
+    pub pod_usages: Option<PodUsages>,
     /// What time it is.
     pub clock: C,
     /// Own metrics.
@@ -120,6 +123,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             pods: Pods::new(clients.reads.clone(), settings.namespace.clone()),
             // The client that repeats nothing: a pause of its own would eat the deadline, and the next pass asks again.
             metrics_apis: MetricsApis::new(clients.writes.clone()),
+            pod_usages: None,
             client,
             scales: Scales::new(clients, settings.namespace.clone()),
             source,
@@ -141,6 +145,16 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             epoch: Instant::now(),
             event_writer,
         }
+    }
+
+    /// Takes cpu and memory of pods from there, and from `metrics.k8s.io` where there is `None`, as a new controller does.
+    #[must_use]
+    pub fn with_pod_usages(mut self, usages: Option<PodUsages>) -> Self {
+        // Nobody shares the context before the controller runs.
+        if let Some(context) = Arc::get_mut(&mut self.context) {
+            context.pod_usages = usages;
+        }
+        self
     }
 
     /// What the probes of this controller read.

@@ -68,7 +68,7 @@ async fn read<M: MetricSource, C>(
     match request {
         MetricRequest::Prometheus(query) => context.source.read(Ask { query, namespace, at: now }).await,
         MetricRequest::PodUsage(usage) => match place.scope() {
-            Ok(scope) => pod_usage(context, usage, (scope, now)).await,
+            Ok(scope) => pod_usage(context, usage, ((scope, place.known_pods()), now)).await,
             Err(absent) => Reading::Missing(absent),
         },
         MetricRequest::PodMetric(metric) => match place.scope() {
@@ -82,12 +82,17 @@ async fn read<M: MetricSource, C>(
     }
 }
 
-/// What the pods use. The one place that knows which source tells it.
+/// What the pods use. The one place that knows which source tells it: Prometheus for what it has a query for, where it was chosen.
 async fn pod_usage<M, C>(
     context: &Context<M, C>,
     usage: &PodUsage,
-    (scope, now): (PodScope<'_>, Timestamp),
+    ((scope, pods), now): ((PodScope<'_>, &[Pod]), Timestamp),
 ) -> Reading {
+    if let Some(usages) = &context.pod_usages
+        && let Some(reading) = usages.read(usage, (scope.namespace, pods), now).await
+    {
+        return reading;
+    }
     context.metrics_apis.pod_usage(usage, scope, now).await
 }
 
@@ -98,5 +103,9 @@ impl<'a> Place<'a> {
             return Err(absent.clone());
         }
         Ok(PodScope { namespace: self.namespace, selector: self.seen.selector.as_deref().unwrap_or_default() })
+    }
+
+    fn known_pods(self) -> &'a [Pod] {
+        self.pods.and_then(|pods| pods.as_deref().ok()).unwrap_or_default()
     }
 }

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::cluster::events::Notice;
 use crate::cluster::status::write_status;
 use crate::cluster::{ClusterError, SeenScale};
-use crate::engine::{Direction, Outcome};
+use crate::engine::{Direction, Outcome, Standing};
 use crate::sources::MetricSource;
 use crate::telemetry::PolicyReport;
 
@@ -55,6 +55,7 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
     // A change of size whose answer was lost, or whose status was not written, is told late rather than never.
     status.last_scale_time = memory.last_scale.map(time);
     status.recent_rescales = publish::recent_rescales(&memory.state);
+    let is_due = remember(memory, &mut status, &finding);
     tell_conditions(context, subject, memory.status.as_deref(), &status);
     let status = Arc::new(status);
     if !subject.is_superseded() {
@@ -82,7 +83,7 @@ pub(super) async fn report<M: MetricSource, C: Clock>(
             }
         }
     }
-    publish_status(context, subject, memory, status).await;
+    publish_status(context, subject, memory, (status, is_due)).await;
 }
 
 fn situation<'a>(finding: &'a Finding<'_>) -> Situation<'a> {
@@ -104,13 +105,26 @@ fn situation<'a>(finding: &'a Finding<'_>) -> Situation<'a> {
     }
 }
 
+/// Puts the recommendations that a restart must know of into `status`. Answers whether they alone are worth a write. A pass without a
+/// decision has none to add.
+fn remember(memory: &Memory, status: &mut ScalingPolicyStatus, finding: &Finding<'_>) -> bool {
+    let Finding::Decided(resolved, acted) = finding else { return false };
+    let trace = &acted.decision.trace;
+    let current = match &acted.write {
+        Write::Done(rescale) => rescale.to,
+        Write::NotNeeded | Write::Failed { .. } => trace.current_replicas,
+    };
+    let standing = Standing { policy: &resolved.policy, current, now: trace.at };
+    publish::remember(status, memory.status.as_deref(), (&memory.state, standing))
+}
+
 async fn publish_status<M: MetricSource, C: Clock>(
     context: &Context<M, C>,
     subject: &Subject,
     memory: &mut Memory,
-    status: Arc<ScalingPolicyStatus>,
+    (status, is_due): (Arc<ScalingPolicyStatus>, bool),
 ) {
-    if memory.status.as_deref().is_some_and(|published| !publish::differs(published, &status)) {
+    if !is_due && memory.status.as_deref().is_some_and(|published| !publish::differs(published, &status)) {
         return;
     }
     if subject.is_superseded() {

@@ -75,6 +75,7 @@ async fn pass<M: MetricSource, C: Clock>(
     seen: SeenScale,
 ) -> bool {
     memory.confirm(&resolved.policy, &seen);
+    memory.recall(subject, resolved, (seen.replicas.spec, context.clock.now()));
     let observation = observe::observe(context, (&subject.key.namespace, resolved), (&memory.state, &seen)).await;
     if subject.is_superseded() {
         // Somebody paused, edited or deleted the policy while the metrics were asked: what it says now counts, and its own pass follows.

@@ -10,6 +10,7 @@ use flyball::controller::{Controller, ControllerError, Settings};
 use flyball::sandbox::kubernetes::{Failure, Fault};
 use flyball::sandbox::{Kubernetes, Prometheus, SimClock};
 use flyball::sources::MetricSource;
+use flyball::sources::prometheus::usage::PodUsages;
 use flyball::sources::prometheus::{Limits, PrometheusSource};
 use flyball::telemetry::Metrics;
 use flyball::telemetry::http::Health;
@@ -36,6 +37,8 @@ pub(crate) struct Scene {
     pub(crate) wire: Wire,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Arc<Health>,
+    /// What tells usage of pods to the next controller; nothing for `metrics.k8s.io`.
+    pub(crate) pod_usages: Option<PodUsages>,
     values: Mutex<BTreeMap<String, f64>>,
     running: Option<Running>,
 }
@@ -70,6 +73,7 @@ impl Scene {
             wire: Wire::default(),
             metrics: Arc::default(),
             health: Arc::default(),
+            pod_usages: None,
             values: Mutex::default(),
             running: None,
         }
@@ -95,7 +99,7 @@ impl Scene {
         let client = self.wire.client(&self.kubernetes);
         self.metrics = Arc::new(Metrics::new());
         let parts = (Clients::same(client.clone()), source, self.clock);
-        let controller = Controller::new(parts, self.metrics.clone(), settings);
+        let controller = Controller::new(parts, self.metrics.clone(), settings).with_pod_usages(self.pod_usages.take());
         self.health = controller.health();
         let cancel = CancellationToken::new();
         let task = tokio::spawn(controller.run(client, cancel.clone()));

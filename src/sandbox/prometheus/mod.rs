@@ -3,6 +3,7 @@
 
 mod evaluate;
 pub mod expression;
+mod selector;
 mod series;
 
 #[cfg(test)]

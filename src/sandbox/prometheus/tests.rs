@@ -46,6 +46,10 @@ async fn answers_are_bodies_of_prometheus() {
             "avg(rate(http_requests_total[1m])) * 2 - max(queue_length) / 5",
             r#"{"resultType":"vector","result":[{"metric":{},"value":[1767225720,"37.5"]}]}"#,
         ),
+        (
+            "max by (app) (irate(http_requests_total{app=~\"web|\"}[1m]))",
+            r#"{"resultType":"vector","result":[{"metric":{"app":"web"},"value":[1767225720,"10"]}]}"#,
+        ),
         ("1 + 2 * 3", r#"{"resultType":"scalar","result":[1767225720,"7"]}"#),
         ("vector(1) / 0", r#"{"resultType":"vector","result":[{"metric":{},"value":[1767225720,"+Inf"]}]}"#),
         ("nothing{app='web'}", r#"{"resultType":"vector","result":[]}"#),
@@ -75,6 +79,9 @@ async fn a_reset_of_a_counter_is_no_fall() {
     let value: Value = serde_json::from_str(&body).unwrap();
     let value: f64 = value["data"]["result"][0]["value"][1].as_str().unwrap().parse().unwrap();
     assert!((value - 250.0 * 40.0 / 30.0).abs() < 1e-9, "{value}");
+    // Between the last two samples: 50 from zero within 10 s.
+    assert!(ask(&prometheus, "irate(c[40s])", 20).await.1.contains("\"5\""));
+    assert!(ask(&prometheus, "irate(c[40s])", 9).await.1.contains(r#""result":[]"#));
 }
 
 #[tokio::test(start_paused = true)]

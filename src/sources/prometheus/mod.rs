@@ -21,6 +21,7 @@ mod queue;
 pub mod read;
 mod text;
 pub mod transport;
+pub mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -151,8 +152,18 @@ impl PrometheusSource<HttpTransport> {
     /// # Errors
     /// The address cannot be used, see [`InvalidConnection`].
     pub fn connect(address: &str, limits: Limits) -> Result<Self, InvalidConnection> {
+        Ok(Self::new(HttpTransport::of_flag(address, limits)?, limits))
+    }
+}
+
+impl HttpTransport {
+    /// The way to the Prometheus at `address`, which the operator's own flag gives.
+    ///
+    /// # Errors
+    /// The address cannot be used, see [`InvalidConnection`].
+    pub fn of_flag(address: &str, limits: Limits) -> Result<Self, InvalidConnection> {
         let connection = Connection::of_flag(address).map_err(|problem| problem.of(FLAG))?;
-        Ok(Self::new(HttpTransport::new(&connection, FLAG, limits)?, limits))
+        Self::new(&connection, FLAG, limits)
     }
 }
 

@@ -16,7 +16,7 @@ mod template;
 mod tree;
 
 pub use self::alone::Alone;
-pub use self::group::{DEFAULT_MEMBERS, DEFAULT_QUERY_BYTES, FuseLimits, fuse};
+pub use self::group::{DEFAULT_EXCESS, DEFAULT_MEMBERS, DEFAULT_QUERY_BYTES, FuseLimits, fuse};
 pub use self::scan::{MAX_NESTING, MAX_QUERY_BYTES, MAX_WORDS};
 pub use self::split::{Fused, Member, Stranger};
 pub use self::template::{Shape, Template};
