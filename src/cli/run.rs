@@ -19,7 +19,7 @@ use crate::clock::SystemClock;
 use crate::cluster::client::{Clients, RequestObserver};
 use crate::controller::sources::{SourceKeeper, SourceSettings};
 use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
-use crate::sources::prometheus::{HttpTransport, Limits, PrometheusSource};
+use crate::sources::prometheus::{Limits, PrometheusSource, transport_of_flag};
 use crate::sources::recipe::Allowance;
 use crate::sources::registry::{HttpConnector, Registry};
 use crate::telemetry::logs::{self, LogFormat};

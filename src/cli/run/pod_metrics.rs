@@ -5,7 +5,7 @@ use std::fmt::Display;
 use clap::{Args, ValueEnum};
 
 use crate::cli::UsageError;
-use crate::sources::prometheus::usage::{self, PodUsages, UsageQuery};
+use crate::sources::prometheus::usage::{self, Nowhere, PodUsages, UsageQuery};
 use crate::sources::prometheus::{Limits, Transport};
 
 /// Where metrics of type Resource and `ContainerResource` come from.
@@ -33,11 +33,12 @@ enum PodMetricsFrom {
 }
 
 impl PodMetricsArgs {
-    /// What tells usage of pods in `namespace` or in all; `None` for `metrics.k8s.io`. `transport` makes the way to the Prometheus.
+    /// What tells usage of pods in `namespace` or in all; `None` for `metrics.k8s.io`. `transport` makes the way to the Prometheus, if
+    /// one was named.
     pub(super) fn usages<T: Transport, E: Display>(
         self,
         namespace: Option<&str>,
-        transport: impl FnOnce(Limits) -> Result<T, E>,
+        transport: impl FnOnce(Limits) -> Result<Option<T>, E>,
     ) -> Result<Option<PodUsages>, UsageError> {
         let Self { pod_metrics_from, pod_cpu_query, pod_memory_query } = self;
         let given = [("--pod-cpu-query", &pod_cpu_query), ("--pod-memory-query", &pod_memory_query)];
@@ -59,7 +60,10 @@ impl PodMetricsArgs {
         let cpu = query(pod_cpu_query, UsageQuery::cpu(namespace));
         let memory = query(pod_memory_query, UsageQuery::memory(namespace));
         let transport = transport(usage::limits()).map_err(|error| UsageError(error.to_string()))?;
-        Ok(Some(PodUsages::new(transport, cpu, memory)))
+        Ok(Some(match transport {
+            Some(transport) => PodUsages::new(transport, cpu, memory),
+            None => PodUsages::new(Nowhere, cpu, memory),
+        }))
     }
 }
 
@@ -68,16 +72,6 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::sources::prometheus::{QueryForm, RawAnswer, TransportError};
-
-    /// Nobody asks here.
-    struct Nowhere;
-
-    impl Transport for Nowhere {
-        async fn post(&self, _: QueryForm) -> Result<RawAnswer, TransportError> {
-            unreachable!("no question was asked")
-        }
-    }
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -91,7 +85,7 @@ mod tests {
             Ok(line) => line.args,
             Err(error) => return error.to_string(),
         };
-        match args.usages(Some("shop"), |_| Ok::<_, UsageError>(Nowhere)) {
+        match args.usages(Some("shop"), |_| Ok::<_, UsageError>(Some(Nowhere))) {
             Ok(usages) => usages.map_or_else(|| "metrics-api".to_owned(), |usages| format!("{usages:?}")),
             Err(error) => error.to_string(),
         }

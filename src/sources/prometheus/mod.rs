@@ -152,19 +152,17 @@ impl PrometheusSource<HttpTransport> {
     /// # Errors
     /// The address cannot be used, see [`InvalidConnection`].
     pub fn connect(address: &str, limits: Limits) -> Result<Self, InvalidConnection> {
-        Ok(Self::new(HttpTransport::of_flag(address, limits)?, limits))
+        Ok(Self::new(transport_of_flag(address, limits)?, limits))
     }
 }
 
-impl HttpTransport {
-    /// The way to the Prometheus at `address`, which the operator's own flag gives.
-    ///
-    /// # Errors
-    /// The address cannot be used, see [`InvalidConnection`].
-    pub fn of_flag(address: &str, limits: Limits) -> Result<Self, InvalidConnection> {
-        let connection = Connection::of_flag(address).map_err(|problem| problem.of(FLAG))?;
-        Self::new(&connection, FLAG, limits)
-    }
+/// The way to the Prometheus at `address`, which the operator's own flag gives.
+///
+/// # Errors
+/// The address cannot be used, see [`InvalidConnection`].
+pub fn transport_of_flag(address: &str, limits: Limits) -> Result<HttpTransport, InvalidConnection> {
+    let connection = Connection::of_flag(address).map_err(|problem| problem.of(FLAG))?;
+    HttpTransport::new(&connection, FLAG, limits)
 }
 
 impl<T: Transport> PrometheusSource<T> {

@@ -54,6 +54,18 @@ pub const fn limits() -> Limits {
 /// Asks one query; the way to a Prometheus, whatever it is made of.
 type Ask = dyn Fn(QueryForm) -> BoxFuture<'static, Result<RawAnswer, TransportError>> + Send + Sync;
 
+/// Stands where no Prometheus was named: every question is answered with what to do about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Nowhere;
+
+impl Transport for Nowhere {
+    async fn post(&self, _: QueryForm) -> Result<RawAnswer, TransportError> {
+        let cause = "usage of pods is asked at --prometheus-url, which is not given; give it, or run Flyball with \
+                     --pod-metrics-from metrics-api";
+        Err(TransportError::Unreachable { host: "any Prometheus".to_owned(), cause: cause.to_owned() })
+    }
+}
+
 /// What an answer was found to say, for all who share it.
 type Shared = watch::Receiver<Option<Arc<Result<Told, Absent>>>>;
 

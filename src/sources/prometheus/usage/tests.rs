@@ -240,6 +240,14 @@ async fn all_who_ask_within_a_while_share_one_answer() {
     assert_eq!(canned.asked(), 4, "each resource has its own");
 }
 
+#[tokio::test(start_paused = true)]
+async fn without_a_prometheus_the_mend_is_told() {
+    let usages = PodUsages::new(Nowhere, UsageQuery::cpu(None), UsageQuery::memory(None));
+    let reading = usages.read(&cpu(None), ("shop", &[]), NOW).await.unwrap();
+    let message = &reading.absent().unwrap().message;
+    assert!(message.contains("give it, or run Flyball with --pod-metrics-from metrics-api"), "{message}");
+}
+
 /// Whoever panics on the way harms nobody else.
 struct Falls;
 
