@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use flyball::engine::{Reading, Timestamp};
 use flyball::sources::prometheus::{Limits, PrometheusSource, QueryForm, RawAnswer, Transport, TransportError};
-use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule};
+use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule, SourceRef};
 use tokio::time::Instant;
 
 const POLICIES: usize = 1_000;
@@ -52,7 +52,12 @@ fn main() {
 async fn measure(name: &str, query: impl Fn(usize) -> String) {
     let source = PrometheusSource::new(Immediate, Limits::default());
     let queries: Vec<MetricQuery> = (0..POLICIES)
-        .map(|index| MetricQuery { promql: query(index).into(), series: SeriesRule::Sum, max_sample_age_seconds: None })
+        .map(|index| MetricQuery {
+            source: SourceRef::default(),
+            promql: query(index).into(),
+            series: SeriesRule::Sum,
+            max_sample_age_seconds: None,
+        })
         .collect();
     let queries = Arc::new(queries);
     // Reads every query for the first time.

@@ -5,6 +5,8 @@
 
 #[path = "controller/bad_input.rs"]
 mod bad_input;
+#[path = "controller/cellar.rs"]
+mod cellar;
 #[path = "controller/following.rs"]
 mod following;
 #[path = "controller/isolation.rs"]
@@ -27,6 +29,8 @@ mod rivals;
 mod scene;
 #[path = "controller/selectors.rs"]
 mod selectors;
+#[path = "controller/sources.rs"]
+mod sources;
 #[path = "controller/usage.rs"]
 mod usage;
 #[path = "controller/wire.rs"]

@@ -15,6 +15,8 @@ mod import;
 mod operator;
 #[path = "e2e/policy.rs"]
 mod policy;
+#[path = "e2e/sources.rs"]
+mod sources;
 #[path = "e2e/support.rs"]
 mod support;
 #[path = "e2e/usage.rs"]
@@ -28,6 +30,7 @@ fn main() {
     let trials = [
         ground::trials(&shared),
         policy::trials(&shared),
+        sources::trials(&shared),
         import::trials(&shared),
         examples::trials(&shared),
         operator::trials(),

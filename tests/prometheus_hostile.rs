@@ -12,7 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use flyball::engine::{Absence, Milli, Reading, Sample, Timestamp};
 use flyball::sources::prometheus::{Limits, PrometheusSource};
-use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule};
+use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule, SourceRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -160,6 +160,7 @@ fn patient() -> Limits {
 
 fn query() -> MetricQuery {
     MetricQuery {
+        source: SourceRef::default(),
         promql: "sum(rate(m{a=\"ü&=\"}[2m]))".into(),
         series: SeriesRule::Sum,
         max_sample_age_seconds: Some(60),

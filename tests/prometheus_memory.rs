@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use flyball::engine::{Reading, Timestamp};
 use flyball::sources::prometheus::{Limits, PrometheusSource};
-use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule};
+use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule, SourceRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -51,7 +51,12 @@ fn scripts() -> Vec<Script> {
 
 #[tokio::test]
 async fn memory_stays_bounded_whatever_is_answered() {
-    let query = MetricQuery { promql: "up".into(), series: SeriesRule::Sum, max_sample_age_seconds: None };
+    let query = MetricQuery {
+        source: SourceRef::default(),
+        promql: "up".into(),
+        series: SeriesRule::Sum,
+        max_sample_age_seconds: None,
+    };
     let limits = Limits { body_bytes: BODY_BYTES, deadline: Duration::from_secs(20), ..Limits::default() };
     for (name, bytes, endless) in scripts() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -15,7 +15,7 @@ use flyball::sources::prometheus::connection::{Connection, Identity, Reach, Secr
 use flyball::sources::prometheus::{
     HttpTransport, Limits, PrometheusSource, QueryForm, RawAnswer, Transport, TransportError,
 };
-use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule};
+use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule, SourceRef};
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 use url::Url;
@@ -136,7 +136,12 @@ async fn tls_and_basic(assets: &Assets) {
     assert!(body["data"]["version"].is_string() && info.date.is_some(), "{body}");
 
     let source = PrometheusSource::new(transport(&right), Limits::default());
-    let query = MetricQuery { promql: "6*7".into(), series: SeriesRule::ExactlyOne, max_sample_age_seconds: None };
+    let query = MetricQuery {
+        source: SourceRef::default(),
+        promql: "6*7".into(),
+        series: SeriesRule::ExactlyOne,
+        max_sample_age_seconds: None,
+    };
     let reading =
         source.read(Ask { query: &query, namespace: "shop", at: Timestamp::from_millis(1_700_000_000_000) }).await;
     assert_eq!(reading.sample().map(|sample| sample.value), Some(Milli::new(42_000)), "{reading:?}");

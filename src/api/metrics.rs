@@ -128,6 +128,9 @@ pub struct PrometheusMetric {
     pub query: String,
     /// What the value is held against. No default; type Value or AverageValue.
     pub target: MetricTarget,
+    /// The Prometheus to ask. Default: the ClusterPrometheusSource named default, or else the operator's --prometheus-url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ref: Option<SourceReference>,
     /// How old a sample may be before it counts as missing, which never lowers replicas. Default: what Prometheus itself looks back, usually 300 seconds; 1 to 86400.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MAX_SAMPLE_AGE_SECONDS))]
@@ -138,6 +141,30 @@ pub struct PrometheusMetric {
     /// What to do with an answer of several series: Sum adds them, ExactlyOne refuses them. Default: Sum.
     #[serde(default)]
     pub series: SeriesSpec,
+}
+
+/// The object that says where a Prometheus is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceReference {
+    /// PrometheusSource, of the namespace of the policy, or ClusterPrometheusSource. No default.
+    pub kind: SourceKindSpec,
+    /// Name of the object. No default.
+    #[schemars(length(min = 1, max = MAX_NAME_LENGTH), regex(pattern = PATH_SEGMENT_PATTERN))]
+    pub name: String,
+}
+
+/// The kinds of source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SourceKindSpec {
+    /// Of the namespace of the policy.
+    PrometheusSource,
+    /// Of the cluster.
+    ClusterPrometheusSource,
+    /// A word of a newer Flyball; refused when resolved, so that it cannot make a whole list of policies unreadable.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 /// What to do with an answer of several series.

@@ -274,7 +274,7 @@ pub struct RateLimitRecord {
 }
 
 /// `metav1.Condition` with bounds, as a list keyed by type: appliers own one condition each, not the list.
-fn conditions_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(in crate::api) fn conditions_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "array",
         "maxItems": MAX_CONDITIONS,

@@ -16,17 +16,24 @@ use super::UsageError;
 use super::kubeconfig::configuration;
 use crate::clock::SystemClock;
 use crate::cluster::client::{Clients, RequestObserver};
+use crate::controller::sources::{SourceKeeper, SourceSettings};
 use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
 use crate::sources::prometheus::{Limits, PrometheusSource, transport_of_flag};
+use crate::sources::recipe::Allowance;
+use crate::sources::registry::{HttpConnector, Registry};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::{Metrics, http};
 
 /// Arguments of `flyball run`. Each is an environment variable as well.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Address of the Prometheus API, such as `http://prometheus-server.monitoring`
+    /// Address of the Prometheus API, such as `http://prometheus-server.monitoring`: what is asked where a policy names no source
+    /// and there is no ClusterPrometheusSource named default
     #[arg(long, env = "FLYBALL_PROMETHEUS_URL", value_name = "URL")]
-    prometheus_url: String,
+    prometheus_url: Option<String>,
+    /// Hosts that PrometheusSources of namespaces may name, such as *.example.com; any if not given
+    #[arg(long, env = "FLYBALL_ALLOWED_PROMETHEUS_HOSTS", value_name = "HOST,...", value_delimiter = ',')]
+    allowed_prometheus_hosts: Vec<String>,
     #[command(flatten)]
     pod_metrics: PodMetricsArgs,
     /// Where to serve /metrics; 0 for nowhere
@@ -91,6 +98,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     // In full, so that a flag that nobody uses does not compile.
     let RunArgs {
         prometheus_url,
+        allowed_prometheus_hosts,
         pod_metrics,
         metrics_bind_address,
         health_probe_bind_address,
@@ -107,13 +115,11 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let why = "--leader-elect is not built yet; run a single replica without it";
         return Err(UsageError(why.into()).into());
     }
-    let source =
-        PrometheusSource::connect(&prometheus_url, Limits::default()).map_err(|error| UsageError(error.to_string()))?;
-    let of_pods = |limits| transport_of_flag(&prometheus_url, limits).map(Some);
+    let connect = |url: &String| PrometheusSource::connect(url, Limits::default());
+    let of_flag = prometheus_url.as_ref().map(connect).transpose().map_err(|error| UsageError(error.to_string()))?;
+    let of_pods = |limits| prometheus_url.as_ref().map(|url| transport_of_flag(url, limits)).transpose();
     let usages = pod_metrics.usages(watch_namespace.as_deref(), of_pods)?;
     let metrics = Arc::new(Metrics::new());
-    let watched = source.clone();
-    metrics.sources.watch("default", move || watched.activity());
     let config = configuration(kubeconfig.as_deref(), context.as_deref()).await?;
     let observed = metrics.clone();
     let observe: RequestObserver = Arc::new(move |method| observed.api_requested(method));
@@ -126,22 +132,48 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         concurrency,
         "Starting"
     );
+    let cancel = CancellationToken::new();
+    let (sources, refusals) = Registry::new(HttpConnector, of_flag);
+    let reported = sources.clone();
+    metrics.sources.watch_all(move || reported.activities());
+    let hosts = (!allowed_prometheus_hosts.is_empty()).then(|| allowed_prometheus_hosts.into());
+    let keeper = SourceKeeper::new(
+        (clients.clone(), SystemClock),
+        (sources.clone(), refusals),
+        SourceSettings { namespace: watch_namespace.clone(), allowance: Allowance { hosts }, instance: instance() },
+    );
     let settings = Settings { namespace: watch_namespace, concurrency, instance: instance() };
     let policies = clients.reads.clone();
-    let controller = Controller::new((clients, source, SystemClock), metrics.clone(), settings).with_pod_usages(usages);
+    let controller =
+        Controller::new((clients, sources.clone(), SystemClock), metrics.clone(), settings).with_pod_usages(usages);
     let servers =
         Servers::start(metrics, controller.health(), (metrics_bind_address, health_probe_bind_address)).await?;
-    let cancel = CancellationToken::new();
-    let stopping = cancel.clone();
+    cancel_on_signal(cancel.clone())?;
+    let keeping = tokio::spawn(keeper.run(cancel.clone()));
+    tokio::select! {
+        () = sources.settle() => {}
+        () = cancel.cancelled() => {}
+    }
+    let loops = async {
+        controller.run(policies, cancel.clone()).await?;
+        cancel.cancel();
+        Ok::<_, anyhow::Error>(())
+    };
+    // Without its keeper the registry would grow old unnoticed.
+    let kept = async { keeping.await.context("the keeper of Prometheus sources ended") };
+    tokio::try_join!(loops, kept)?;
+    servers.stop().await;
+    tracing::info!("Stopped");
+    Ok(())
+}
+
+fn cancel_on_signal(cancel: CancellationToken) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        stopping.cancel();
+        cancel.cancel();
     });
-    controller.run(policies, cancel).await?;
-    servers.stop().await;
-    tracing::info!("Stopped");
     Ok(())
 }
 

@@ -10,6 +10,7 @@ pub mod registry;
 mod report;
 pub mod schedule;
 mod selectors;
+pub mod sources;
 mod sync;
 
 use std::collections::HashMap;

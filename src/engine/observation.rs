@@ -113,6 +113,12 @@ pub enum Absence {
     NoSampleMatches,
     /// The workload tells no selector, or none that can be read: its pods are not known.
     InvalidSelector,
+    /// There is no source of that name.
+    SourceNotFound,
+    /// The source does not let this namespace use it.
+    SourceNotAllowed,
+    /// The source cannot be asked yet, for want of a credential for example.
+    SourceNotReady,
 }
 
 impl Absence {
@@ -143,6 +149,9 @@ impl Absence {
             Self::ContainerMissing => "ContainerMissing",
             Self::NoSampleMatches => "NoSampleMatchesAPod",
             Self::InvalidSelector => "InvalidSelector",
+            Self::SourceNotFound => "SourceNotFound",
+            Self::SourceNotAllowed => "SourceNotAllowed",
+            Self::SourceNotReady => "SourceNotReady",
         }
     }
 }

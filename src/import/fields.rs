@@ -28,6 +28,8 @@ const WORDS: &[&str] = &[
     "Max",
     "Min",
     "Disabled",
+    "PrometheusSource",
+    "ClusterPrometheusSource",
 ];
 /// The fields that hold the block of a metric.
 const BLOCKS: &[&str] = &["resource", "containerResource", "pods", "object", "external", "prometheus"];

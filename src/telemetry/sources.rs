@@ -16,10 +16,15 @@ use crate::sources::prometheus::breaker::BreakerState;
 /// Tells what a source did so far.
 type Read = Box<dyn Fn() -> Activity + Send + Sync>;
 
+/// Tells what many sources did so far, by name.
+type ReadAll = Box<dyn Fn() -> BTreeMap<Arc<str>, Activity> + Send + Sync>;
+
 /// The sources that there are, by name. Ordered, so that scrapes are.
 #[derive(Default)]
 pub struct SourceReports {
     sources: Mutex<BTreeMap<Arc<str>, Read>>,
+    /// Who knows of more, that come and go.
+    all: Mutex<Option<ReadAll>>,
 }
 
 impl fmt::Debug for SourceReports {
@@ -34,14 +39,22 @@ impl SourceReports {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), Box::new(read));
     }
 
+    /// Shows what `read` tells of, too, whichever there are at the time; in place of an earlier such.
+    pub fn watch_all(&self, read: impl Fn() -> BTreeMap<Arc<str>, Activity> + Send + Sync + 'static) {
+        *self.all.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(read));
+    }
+
     /// The source of this name is gone, and its series with it.
     pub fn forget(&self, name: &str) {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
     fn snapshot(&self) -> Vec<(Arc<str>, Activity)> {
+        let mut known =
+            self.all.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or_else(BTreeMap::new, |all| all());
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.iter().map(|(name, read)| (name.clone(), read())).collect()
+        known.extend(sources.iter().map(|(name, read)| (name.clone(), read())));
+        known.into_iter().collect()
     }
 }
 

@@ -9,6 +9,7 @@ use flyball::cluster::client::Clients;
 use flyball::controller::{Controller, ControllerError, Settings};
 use flyball::sandbox::kubernetes::{Failure, Fault};
 use flyball::sandbox::{Kubernetes, Prometheus, SimClock};
+use flyball::sources::MetricSource;
 use flyball::sources::prometheus::usage::PodUsages;
 use flyball::sources::prometheus::{Limits, PrometheusSource};
 use flyball::telemetry::Metrics;
@@ -90,9 +91,14 @@ impl Scene {
     }
 
     fn start_with(&mut self, settings: Settings) {
+        self.start_over(self.probe.clone(), settings);
+    }
+
+    /// Starts a controller that asks `source`.
+    pub(crate) fn start_over(&mut self, source: impl MetricSource, settings: Settings) {
         let client = self.wire.client(&self.kubernetes);
         self.metrics = Arc::new(Metrics::new());
-        let parts = (Clients::same(client.clone()), self.probe.clone(), self.clock);
+        let parts = (Clients::same(client.clone()), source, self.clock);
         let controller = Controller::new(parts, self.metrics.clone(), settings).with_pod_usages(self.pod_usages.take());
         self.health = controller.health();
         let cancel = CancellationToken::new();

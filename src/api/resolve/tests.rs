@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::query::{DescribedObject, MetricQuery, NamedMetric, PodUsage, SeriesRule};
+use crate::api::query::{DescribedObject, MetricQuery, NamedMetric, PodUsage, SeriesRule, SourceKind, SourceRef};
 use crate::engine::{self, Fallback, FloorKind, Metric, Milli, OnMissing, RateKind, RatePolicy, Rules, Select, Target};
 
 fn manifest(spec: &Value) -> Value {
@@ -55,8 +55,33 @@ fn defaults_are_those_of_hpa() {
         resolved.target,
         TargetRef { api_version: "apps/v1".into(), kind: "Deployment".into(), name: "web".into() }
     );
-    let query = MetricQuery { promql: "sum(up)".into(), series: SeriesRule::Sum, max_sample_age_seconds: None };
+    let query = MetricQuery {
+        source: SourceRef::default(),
+        promql: "sum(up)".into(),
+        series: SeriesRule::Sum,
+        max_sample_age_seconds: None,
+    };
     assert_eq!(resolved.requests, [MetricRequest::Prometheus(query)]);
+}
+
+#[test]
+fn a_metric_names_its_source() {
+    let metric = |reference: serde_json::Value| {
+        json!({"metrics": [{"type": "Prometheus", "prometheus": {
+            "query": "up", "target": {"type": "Value", "value": "1"}, "sourceRef": reference,
+        }}]})
+    };
+    for (kind, expected) in
+        [("PrometheusSource", SourceKind::Namespaced), ("ClusterPrometheusSource", SourceKind::Cluster)]
+    {
+        let resolved = resolve_spec(&metric(json!({"kind": kind, "name": "team"}))).unwrap();
+        let MetricRequest::Prometheus(query) = &resolved.requests[0] else { panic!("{:?}", resolved.requests) };
+        assert_eq!(query.source, SourceRef { kind: expected, name: "team".into() });
+        assert_eq!(query.source.kind.as_str(), kind);
+    }
+    let problems = resolve_spec(&metric(json!({"kind": "Thermometer", "name": ""}))).unwrap_err().problems;
+    let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
+    assert_eq!(fields, ["spec.metrics[0].prometheus.sourceRef.kind", "spec.metrics[0].prometheus.sourceRef.name"]);
 }
 
 #[test]

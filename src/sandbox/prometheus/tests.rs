@@ -2,7 +2,7 @@ use super::*;
 use crate::engine::{Absence, Reading};
 use crate::sandbox::SimClock;
 use crate::sources::prometheus::{Limits, PrometheusSource};
-use crate::sources::{Ask, MetricQuery, MetricSource, SeriesRule};
+use crate::sources::{Ask, MetricQuery, MetricSource, SeriesRule, SourceRef};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_767_225_600_000).plus_seconds(seconds)
@@ -126,6 +126,7 @@ async fn faults_reach_the_source_as_absences() {
     let prometheus = filled();
     let source = PrometheusSource::new(prometheus.clone(), Limits::default());
     let query = MetricQuery {
+        source: SourceRef::default(),
         promql: "sum(rate(http_requests_total[1m]))".into(),
         series: SeriesRule::Sum,
         max_sample_age_seconds: None,

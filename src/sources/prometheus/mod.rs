@@ -7,6 +7,7 @@
 
 mod apart;
 pub mod breaker;
+mod build_info;
 pub mod connection;
 pub mod decode;
 mod desk;

@@ -50,7 +50,12 @@ fn query() -> MetricQuery {
 fn numbered(number: usize) -> MetricQuery {
     // Of a shape of its own, so that none shares a request.
     let promql = format!("up + {number}").into();
-    MetricQuery { promql, series: super::super::SeriesRule::Sum, max_sample_age_seconds: None }
+    MetricQuery {
+        source: crate::sources::SourceRef::default(),
+        promql,
+        series: super::super::SeriesRule::Sum,
+        max_sample_age_seconds: None,
+    }
 }
 
 fn ask(query: &MetricQuery) -> Ask<'_> {
