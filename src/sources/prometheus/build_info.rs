@@ -13,6 +13,8 @@ impl<T: Transport> PrometheusSource<T> {
     /// Who answers, and what its clock shows; `None` where it does not answer at all.
     pub async fn identify(&self) -> Option<Identification> {
         let raw = self.desk.line.transport.build_info().await.ok()?;
+        // A restart so short that no query failed is noticed here.
+        self.start.ask(&self.desk.line.transport).await;
         let build_info = if (200..300).contains(&raw.status) { build_info(&raw.body) } else { None };
         Some(Identification { build_info, now: raw.date })
     }
