@@ -23,6 +23,8 @@ mod pods;
 mod rivals;
 #[path = "controller/scene.rs"]
 mod scene;
+#[path = "controller/templates.rs"]
+mod templates;
 #[path = "controller/wire.rs"]
 mod wire;
 #[path = "controller/writes.rs"]
