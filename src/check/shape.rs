@@ -1,6 +1,8 @@
 //! A manifest held against the definition of the custom resource: types, missing fields, unknown fields, words of an enumeration.
 //! Owns that walk; bounds and what fields mean to each other are `resolve`'s.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 use super::Finding;
@@ -11,6 +13,12 @@ const MAX_FINDINGS: usize = 100;
 /// Fields of a manifest beside those of the definition.
 const TOP: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
 
+/// The definition's schema of `spec`, made once.
+static SPEC: LazyLock<Option<Value>> = LazyLock::new(|| {
+    let definition = serde_json::to_value(crd().ok()?).ok()?;
+    definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec").cloned()
+});
+
 /// What is wrong with the shape of `object`.
 pub(super) fn check(object: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -19,10 +27,7 @@ pub(super) fn check(object: &Value) -> Vec<Finding> {
         let mend = "Write the name of the policy.".to_owned();
         findings.push(Finding::error("missing-field", "metadata.name", "is missing".to_owned(), mend));
     }
-    let definition = crd().ok().and_then(|definition| serde_json::to_value(definition).ok());
-    let schema =
-        definition.as_ref().and_then(|it| it.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec"));
-    if let (Some(fields), Some(schema)) = (object.as_object(), schema) {
+    if let (Some(fields), Some(schema)) = (object.as_object(), SPEC.as_ref()) {
         for field in fields.keys().filter(|field| *field != "spec" && !TOP.contains(&field.as_str())) {
             findings.push(unknown(field, field, &["spec"]));
         }

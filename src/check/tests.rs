@@ -271,3 +271,61 @@ fn a_finding_is_drawn_with_its_line() {
     assert_eq!(lines[0][caret..caret + 7].iter().collect::<String>(), "a_total", "{drawn}");
     assert!(lines[0].len() < 120, "{drawn}");
 }
+
+/// Pieces that queries, and what is no query, are made of.
+const PIECES: [&str; 34] = [
+    "sum",
+    "rate",
+    "(",
+    ")",
+    "{",
+    "}",
+    "[",
+    "]",
+    "[5m]",
+    "\"",
+    "'",
+    "`",
+    "\\",
+    "a_total",
+    "b_bytes",
+    "by",
+    "(le)",
+    "or",
+    "vector(0)",
+    "/",
+    "==",
+    "=",
+    "!",
+    "#",
+    "\n",
+    "\r",
+    "é",
+    "{{name}}",
+    "{{",
+    "1.5e",
+    "histogram_quantile(0.9, ",
+    ",",
+    " ",
+    "offset",
+];
+
+proptest::proptest! {
+    /// Whatever stands in a query gets an answer, and every place is within its line.
+    #[test]
+    fn no_text_is_too_strange(parts in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..24), any in ".{0,12}") {
+        for query in [parts.concat(), format!("sum(rate(a_total{{b=\"{}\"}}[5m]))", parts.concat()), any] {
+            let report = Report {
+                file: String::new(),
+                title: String::new(),
+                findings: check(&policy(&query, &average("5")), &Assumptions { sharing: true, ..Assumptions::default() }),
+            };
+            for place in report.findings.iter().filter_map(|finding| finding.place.as_ref()) {
+                let line = query.split('\n').nth(place.line - 1).unwrap_or_default();
+                proptest::prop_assert_eq!(line.trim_end_matches('\r'), &place.text);
+                proptest::prop_assert!(place.column >= 1 && place.column <= line.chars().count().max(1), "{:?}", place);
+            }
+            text(&report, Level::Note);
+        }
+    }
+}
