@@ -26,7 +26,7 @@ pub(super) fn check(question: &Question<'_>, assumptions: &Assumptions, findings
     let field = format!("{}.query", question.field);
     let tree = match read(question, &field) {
         Ok(tree) => tree,
-        Err(finding) => return findings.push(finding),
+        Err(finding) => return findings.push(*finding),
     };
     if let Some(finding) = no_vector(&tree, &field) {
         return findings.push(finding);
@@ -39,14 +39,14 @@ pub(super) fn check(question: &Question<'_>, assumptions: &Assumptions, findings
 }
 
 /// The tree of the query, or why there is none.
-fn read(question: &Question<'_>, field: &str) -> Result<Expr, Finding> {
+fn read(question: &Question<'_>, field: &str) -> Result<Expr, Box<Finding>> {
     let words = || Words::of(&question.metric.query);
     match scan(question.promql) {
         Ok(()) => {}
         Err(Alone::NotUnderstood) => {
             let mend = "Close the quotes.".to_owned();
             let message = "the query ends within a string".to_owned();
-            return Err(Finding::error("parse-error", field, message, mend).at(words().unpaired()));
+            return Err(Box::new(Finding::error("parse-error", field, message, mend).at(words().unpaired())));
         }
         Err(alone) => {
             let mend = match &alone {
@@ -54,7 +54,7 @@ fn read(question: &Question<'_>, field: &str) -> Result<Expr, Finding> {
                 _ => "Write it in the plain form, or take Prometheus' own word for it.",
             };
             let said = (format!("{} It is not looked into", alone), mend.to_owned());
-            return Err(Finding::new(Level::Warning, "not-checked", field, said));
+            return Err(Box::new(Finding::new(Level::Warning, "not-checked", field, said)));
         }
     }
     parse(question.promql).map_err(|said| {
@@ -70,7 +70,7 @@ fn read(question: &Question<'_>, field: &str) -> Result<Expr, Finding> {
             }
             _ => "Try it in Prometheus, under Graph.".to_owned(),
         };
-        Finding::error("parse-error", field, message, mend).at(place)
+        Box::new(Finding::error("parse-error", field, message, mend).at(place))
     })
 }
 

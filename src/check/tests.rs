@@ -325,7 +325,7 @@ proptest::proptest! {
                 proptest::prop_assert_eq!(line.trim_end_matches('\r'), &place.text);
                 proptest::prop_assert!(place.column >= 1 && place.column <= line.chars().count().max(1), "{:?}", place);
             }
-            text(&report, Level::Note);
+            proptest::prop_assert_eq!(text(&report, Level::Note).is_empty(), report.findings.is_empty());
         }
     }
 }

@@ -21,11 +21,14 @@ const ANY_SERIES: [&str; 8] =
 /// Endings of names that Prometheus' conventions give to counters.
 const COUNTERS: [&str; 4] = ["_total", "_count", "_sum", "_bucket"];
 
+/// The function that reads a window, and where it stands.
+type Window = (&'static str, Option<Place>);
+
 /// What stands around a part.
 #[derive(Debug, Clone, Default)]
 struct Around {
     /// The function that reads the window, and where it stands.
-    window: Option<(&'static str, Option<Place>)>,
+    window: Option<Window>,
     /// A counter as such is fine here.
     counters: bool,
 }
@@ -49,7 +52,7 @@ impl<'a> Walk<'a> {
         Walk { words: Words::of(text), field, scrape_interval, findings }.part(tree, &Around::default());
     }
 
-    fn say(&mut self, (level, code): (Level, &'static str), place: Option<Place>, message: String, mend: &str) {
+    fn say(&mut self, (level, code): (Level, &'static str), place: Option<Place>, (message, mend): (String, &str)) {
         self.findings.push(Finding::new(level, code, self.field, (message, mend.to_owned())).at(place));
     }
 
@@ -71,8 +74,7 @@ impl<'a> Walk<'a> {
                     self.say(
                         (Level::Warning, "rate-of-sum"),
                         place,
-                        message,
-                        "Take the rate first, then add: sum(rate(x[5m])).",
+                        (message, "Take the rate first, then add: sum(rate(x[5m]))."),
                     );
                 }
                 // A function of a counter's growth has been told what is wrong with it; the others take what they get.
@@ -111,7 +113,7 @@ impl<'a> Walk<'a> {
         if classic && !keeps {
             let message =
                 "histogram_quantile() gets buckets without their bounds: the aggregation drops the label le".to_owned();
-            self.say((Level::Error, "quantile-without-le"), place, message, "Write sum by (le) (…) within it.");
+            self.say((Level::Error, "quantile-without-le"), place, (message, "Write sum by (le) (…) within it."));
         }
     }
 
@@ -135,12 +137,12 @@ impl<'a> Walk<'a> {
         if operator == "or" && [&binary.lhs, &binary.rhs].into_iter().any(|side| is_constant_vector(side)) {
             let message = "a constant stands in for the answer that is missing: an outage of the metric looks like an idle workload, and lowers it";
             let mend = "Remove the `or`. Where an answer without series means no work, write `onMissing: Zero` beside the query: it counts only an empty answer as 0, never a failed one.";
-            self.say((Level::Warning, "outage-as-load"), place.clone(), message.to_owned(), mend);
+            self.say((Level::Warning, "outage-as-load"), place.clone(), (message.to_owned(), mend));
         }
         if operator == "/" && divides_by_what_may_be_zero(&binary.rhs) {
             let message = "where the right side is 0 the result is NaN or infinite, which counts as missing: nothing is lowered then";
             let mend = "If that is not what you want, divide by what is left of `… > 0`: the answer is then empty, and `onMissing` says what it counts as.";
-            self.say((Level::Note, "division-by-zero"), place, message.to_owned(), mend);
+            self.say((Level::Note, "division-by-zero"), place, (message.to_owned(), mend));
         }
         let absence = matches!(operator.as_str(), "and" | "unless");
         self.part(&binary.rhs, &Around { counters: inside.counters || absence, ..inside });
@@ -150,7 +152,7 @@ impl<'a> Walk<'a> {
         let place = self.words.selector(selector.name.as_deref());
         let window = around.window.clone().filter(|_| range.is_some());
         if let Some(name) = metric(selector) {
-            self.counter(name, place, around, window.as_ref());
+            self.counter((name, place), around, window.as_ref());
         }
         let Some(range) = range else { return };
         let place = self.words.range();
@@ -167,48 +169,39 @@ impl<'a> Walk<'a> {
                 "Write [{}] or more: room for a scrape that fails.",
                 display_duration(&self.scrape_interval.saturating_mul(4))
             );
-            self.say((Level::Warning, "window-too-short"), place, message, &mend);
+            self.say((Level::Warning, "window-too-short"), place, (message, &mend));
         }
     }
 
-    fn counter(
-        &mut self,
-        name: &str,
-        place: Option<Place>,
-        around: &Around,
-        window: Option<&(&'static str, Option<Place>)>,
-    ) {
+    /// What the name of a metric says about how it is used.
+    fn counter(&mut self, (name, place): (&str, Option<Place>), around: &Around, window: Option<&Window>) {
         // Recording rules have names of their own.
         if name.contains(':') {
             return;
         }
-        let function = window.map(|(function, _)| *function);
         let counts = COUNTERS.iter().any(|ending| name.ends_with(ending));
-        match function.zip(window.map(|(_, place)| place.clone())) {
-            Some((function, at)) if RATES.contains(&function) => {
-                if !counts {
-                    let message = format!(
-                        "{function}() is over {name}, which by its name is no counter: each time it falls counts as a restart"
-                    );
-                    let mend = "Ask for the value itself, or use deriv() or delta() for how it changes.";
-                    self.say((Level::Warning, "rate-of-gauge"), at, message, mend);
-                }
+        // Gauges end in _count and _sum as well.
+        let counts_surely = name.ends_with("_total") || name.ends_with("_bucket");
+        match window {
+            Some((function, at)) if RATES.contains(function) && !counts => {
+                let message = format!(
+                    "{function}() is over {name}, which by its name is no counter: each time it falls counts as a restart"
+                );
+                let mend = "Ask for the value itself, or use deriv() or delta() for how it changes.";
+                self.say((Level::Warning, "rate-of-gauge"), at.clone(), (message, mend));
             }
-            Some((function, at)) if DIFFERENCES.contains(&function) => {
-                if name.ends_with("_total") || name.ends_with("_bucket") {
-                    let message = format!(
-                        "{function}() is over {name}, which by its name is a counter: a restart looks like a fall"
-                    );
-                    self.say((Level::Warning, "delta-of-counter"), at, message, "Use rate() or increase().");
-                }
+            Some((function, at)) if DIFFERENCES.contains(function) && counts_surely => {
+                let message =
+                    format!("{function}() is over {name}, which by its name is a counter: a restart looks like a fall");
+                self.say((Level::Warning, "delta-of-counter"), at.clone(), (message, "Use rate() or increase()."));
             }
-            _ if around.counters => {}
-            _ if name.ends_with("_total") || name.ends_with("_bucket") => {
+            Some((function, _)) if RATES.contains(function) || DIFFERENCES.contains(function) => {}
+            _ if counts_surely && !around.counters => {
                 let message = format!(
                     "{name} is by its name a counter, which only grows: replicas would grow with it and never come back"
                 );
                 let mend = format!("Ask for its rate: rate({name}{{…}}[2m]).");
-                self.say((Level::Warning, "counter-without-rate"), place, message, &mend);
+                self.say((Level::Warning, "counter-without-rate"), place, (message, &mend));
             }
             _ => {}
         }

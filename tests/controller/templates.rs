@@ -26,10 +26,10 @@ async fn policies_of_one_text_each_follow_their_own_load() {
 /// What the controller asks for a policy of this name.
 fn asked(name: &str, words: &str) -> String {
     let policy: ScalingPolicy = serde_json::from_value(with(policy(name), QUERY, words)).unwrap();
-    match resolve(&policy).unwrap().requests.remove(0) {
-        MetricRequest::Prometheus(query) => query.promql.to_string(),
-        other => panic!("{other:?}"),
-    }
+    let MetricRequest::Prometheus(query) = resolve(&policy).unwrap().requests.remove(0) else {
+        unreachable!("it is a query to Prometheus")
+    };
+    query.promql.to_string()
 }
 
 #[test]
