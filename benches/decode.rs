@@ -8,7 +8,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flyball::engine::Timestamp;
 use flyball::sources::prometheus::{DEFAULT_SERIES, RawAnswer, decode, decode_labelled, read};
-use flyball::sources::{MetricQuery, SeriesRule};
+use flyball::sources::{MetricQuery, SeriesRule, SourceRef};
 
 /// A body as Prometheus writes it, with labels of a usual length.
 fn body(series: usize) -> Bytes {
@@ -27,7 +27,12 @@ fn body(series: usize) -> Bytes {
 }
 
 fn answers(criterion: &mut Criterion) {
-    let query = MetricQuery { promql: "x".into(), series: SeriesRule::Sum, max_sample_age_seconds: Some(60) };
+    let query = MetricQuery {
+        source: SourceRef::default(),
+        promql: "x".into(),
+        series: SeriesRule::Sum,
+        max_sample_age_seconds: Some(60),
+    };
     let at = Timestamp::from_millis(1_700_000_000_123);
     for series in [1, 5_000] {
         let raw = RawAnswer::new(200, body(series));

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use flyball::api::publish::{self, Overlap, Situation, Told, WriteResult};
 use flyball::engine::{
     Container, Metric, MetricKind, Milli, Mode, Observation, Phase, Pod, PodResources, PodSample, PodSamples, Policy,
     Readiness, Reading, ReadyStatus, Replicas, Sample, Settings, State, Target, Timestamp, behavior, decide,
@@ -81,6 +82,24 @@ fn by_pods() -> (Metric, Observation) {
     (metric, seen(Some(pods), Reading::PerPod(Arc::new(samples))))
 }
 
+/// Decisions whose report would find nothing new, and finds that out from the decisions.
+fn an_unchanged_pass_reports_without_an_allocation() {
+    let (metric, seen) = by_value();
+    let policy = Policy { max_replicas: 10, ..policy(false, metric) };
+    let (state, decision) = decide(&policy, State::default(), &seen);
+    let trace = Arc::new(decision.trace);
+    let situation =
+        Situation::Decided { policy: &policy, trace: &trace, write: WriteResult::NotNeeded, overlap: &Overlap::None };
+    let published = publish::status(None, 1, situation, seen.now);
+    let told = Told::new(&published, (trace.clone(), Overlap::None));
+    let _profiler = dhat::Profiler::builder().testing().build();
+    for _ in 0..DECISIONS {
+        assert!(told.covers((&published, 1), (&trace, &Overlap::None), (&state, None)));
+    }
+    let blocks = dhat::HeapStats::get().total_blocks;
+    assert!(blocks < DECISIONS / 10, "{blocks} allocations in {DECISIONS} reports");
+}
+
 #[test]
 fn a_decision_in_steady_state_allocates_its_list_of_proposals_and_nothing_else() {
     for (with_behavior, (metric, mut seen)) in
@@ -104,4 +123,6 @@ fn a_decision_in_steady_state_allocates_its_list_of_proposals_and_nothing_else()
         // The test harness has a thread of its own and may allocate a handful of times meanwhile; that never adds up to one a decision.
         assert!(blocks / DECISIONS <= MOST_PER_DECISION, "{blocks} allocations in {DECISIONS} decisions");
     }
+    // In the same test: one process has one counter.
+    an_unchanged_pass_reports_without_an_allocation();
 }

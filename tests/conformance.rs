@@ -5,6 +5,10 @@
 mod cases;
 #[path = "conformance/compare.rs"]
 mod compare;
+#[path = "conformance/differences.rs"]
+mod differences;
+#[path = "conformance/mutated.rs"]
+mod mutated;
 #[path = "conformance/pods.rs"]
 mod pods;
 #[path = "conformance/sync.rs"]
@@ -18,9 +22,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
 use serde_json::Value;
+
+/// Passes made up to hold the differences against Flyball.
+const MUTATED_PASSES: u64 = 5_000;
 
 /// One case as it stands in a file.
 #[derive(Deserialize, Clone)]
@@ -37,6 +44,21 @@ struct Case {
 struct Deviations {
     #[serde(default)]
     deviation: Vec<Deviation>,
+    #[serde(default)]
+    difference: Vec<ListedDifference>,
+}
+
+/// A deliberate difference that counts wherever a case turns on it.
+#[derive(Deserialize)]
+struct ListedDifference {
+    name: String,
+    reason: String,
+}
+
+/// What may deviate.
+struct Listed {
+    by_case: BTreeMap<String, Deviation>,
+    differences: Vec<ListedDifference>,
 }
 
 #[derive(Deserialize, Clone)]
@@ -75,38 +97,29 @@ fn trials(deviating: &Arc<AtomicU64>) -> Result<Vec<Trial>, String> {
         Some(folder) => read_cases(folder)?,
         None => [read_cases(&here.join("hpa"))?, read_cases(&here.join("own"))?].concat(),
     };
-    let listed = read_deviations(&here.join("deviations.toml"))?;
+    let listed = Arc::new(read_deviations(&here.join("deviations.toml"))?);
 
     let mut trials = Vec::new();
     if elsewhere.is_none() {
-        for case in listed.keys().filter(|id| !cases.iter().any(|case| &case.id == *id)) {
+        for case in listed.by_case.keys().filter(|id| !cases.iter().any(|case| &case.id == *id)) {
             let problem = format!("deviations.toml lists {case}, and there is no such case");
             trials.push(Trial::test(format!("deviations::{case}"), move || Err(problem.into())));
         }
+        trials.extend(differences_hold(&cases, &listed));
     }
-    let mut unsupported: BTreeMap<String, u64> = BTreeMap::new();
     for case in cases {
-        if let Some(kind) = cases::unsupported(&case.kind, &case.input) {
-            *unsupported.entry(kind).or_default() += 1;
-            continue;
-        }
-        let deviation = listed.get(&case.id).cloned();
-        let deviating = Arc::clone(deviating);
+        let (listed, deviating) = (Arc::clone(&listed), Arc::clone(deviating));
         let name = format!("{}::{}", case.kind, case.id);
-        trials.push(Trial::test(name, move || check(&case, deviation.as_ref(), &deviating)));
-    }
-    for (kind, count) in unsupported {
-        let reason = format!("{count} cases: {}", sync::WHY_UNSUPPORTED);
-        trials.push(Trial::ignorable_test(kind, move || Ok(Completion::ignored_with(reason))));
+        trials.push(Trial::test(name, move || check(&case, &listed, &deviating)));
     }
     Ok(trials)
 }
 
 /// Passes where the answer is HPA's, or where it is not and the list says why.
-fn check(case: &Case, listed: Option<&Deviation>, deviating: &AtomicU64) -> Result<(), Failed> {
+fn check(case: &Case, listed: &Listed, deviating: &AtomicU64) -> Result<(), Failed> {
     let answer = cases::answer(&case.kind, &case.input).map_err(|problem| format!("{}: {problem}", case.id))?;
     let differences = compare::differences(&case.expect, &answer);
-    match (differences.is_empty(), listed) {
+    match (differences.is_empty(), listed.by_case.get(&case.id)) {
         (true, None) => Ok(()),
         (false, Some(deviation)) => {
             let own = deviation.flyball.as_ref().map(|own| compare::differences(own, &answer)).unwrap_or_default();
@@ -120,10 +133,82 @@ fn check(case: &Case, listed: Option<&Deviation>, deviating: &AtomicU64) -> Resu
             Err(format!("{} does not deviate any more; take it out of deviations.toml ({reason})", case.id).into())
         }
         (false, None) => {
+            let why = match bearing(case, &answer, listed) {
+                Ok(names) => {
+                    println!("{} deviates by {}", case.id, names.join(", "));
+                    deviating.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
+                }
+                Err(why) => why,
+            };
             let (about, input) = (&case.about, &case.input);
-            Err(format!("{} ({about})\n  input {input}\n  {}", case.id, differences.join("\n  ")).into())
+            Err(format!("{} ({about}; {why})\n  input {input}\n  {}", case.id, differences.join("\n  ")).into())
         }
     }
+}
+
+/// The names of the listed differences that lead from HPA's answer to Flyball's.
+fn bearing(case: &Case, answer: &Value, listed: &Listed) -> Result<Vec<&'static str>, String> {
+    if case.kind != "sync" {
+        return Err("differences are of whole passes only".to_owned());
+    }
+    let found = differences::explain(&case.input, &case.expect, answer)?;
+    let names: Vec<&'static str> = found.into_iter().map(differences::Difference::name).collect();
+    match names.iter().find(|name| !listed.differences.iter().any(|listed| listed.name == **name)) {
+        Some(unlisted) => Err(format!("it turns on {unlisted:?}, which deviations.toml does not list")),
+        None => Ok(names),
+    }
+}
+
+/// That what explains deviations is right itself: it knows HPA's answer to every pass, explains each listed deviation of one, and no wrong
+/// answer in its place.
+fn differences_hold(cases: &[Case], listed: &Arc<Listed>) -> Vec<Trial> {
+    let passes: Vec<Case> = cases.iter().filter(|case| case.kind == "sync").cloned().collect();
+    let inputs: Vec<Value> = passes.iter().map(|case| case.input.clone()).collect();
+    let (known, listed) = (passes.clone(), Arc::clone(listed));
+    let agree = move || {
+        let wrong =
+            |case: &Case| differences::agrees(&case.input, &case.expect).err().map(|why| format!("{}: {why}", case.id));
+        let wrong: Vec<String> = known.iter().filter_map(wrong).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+    };
+    let explain = move || {
+        for case in passes.iter().filter(|case| listed.by_case.contains_key(&case.id)) {
+            let mut answer = cases::answer(&case.kind, &case.input)?;
+            bearing(case, &answer, &listed).map_err(|why| format!("{}: {why}", case.id))?;
+            for wrong in [-1, 1] {
+                let right = answer["desired"].as_i64().ok_or("no size")?;
+                answer["desired"] = (right + wrong).into();
+                if bearing(case, &answer, &listed).is_ok() {
+                    return Err(format!("{}: {} passes as well", case.id, right + wrong).into());
+                }
+                answer["desired"] = right.into();
+            }
+        }
+        Ok(())
+    };
+    vec![
+        Trial::test("differences::with_all_of_them_hpa_is_flyball", move || with_all_hpa_is_flyball(&inputs)),
+        Trial::test("differences::they_start_from_what_hpa_answers", agree),
+        Trial::test("differences::they_explain_the_listed_deviations_and_no_wrong_answer", explain),
+    ]
+}
+
+/// That nothing but the differences is between HPA and Flyball, on many passes that nobody wrote down.
+fn with_all_hpa_is_flyball(known: &[Value]) -> Result<(), Failed> {
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for input in mutated::passes(known, MUTATED_PASSES) {
+        let Ok(answer) = cases::answer("sync", &input) else { continue };
+        match differences::leads_to(&input, &answer) {
+            Ok(is_modelled) => compared += u64::from(is_modelled),
+            Err(why) => wrong.push(format!("{why}\n  input {input}")),
+        }
+    }
+    if wrong.is_empty() && compared >= MUTATED_PASSES / 2 {
+        return Ok(());
+    }
+    let first: Vec<String> = wrong.iter().take(3).cloned().collect();
+    Err(format!("{} of {compared} differ\n{}", wrong.len(), first.join("\n")).into())
 }
 
 fn read_cases(folder: &Path) -> Result<Vec<Case>, String> {
@@ -146,11 +231,19 @@ fn read_cases(folder: &Path) -> Result<Vec<Case>, String> {
     Ok(cases)
 }
 
-fn read_deviations(file: &Path) -> Result<BTreeMap<String, Deviation>, String> {
+fn read_deviations(file: &Path) -> Result<Listed, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let read: Deviations = toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
     if let Some(silent) = read.deviation.iter().find(|deviation| deviation.reason.trim().is_empty()) {
         return Err(format!("{}: {} has no reason", file.display(), silent.case));
     }
-    Ok(read.deviation.into_iter().map(|deviation| (deviation.case.clone(), deviation)).collect())
+    let is_bad = |listed: &&ListedDifference| {
+        let is_known = differences::Difference::ALL.iter().any(|difference| difference.name() == listed.name);
+        !is_known || listed.reason.trim().is_empty()
+    };
+    if let Some(bad) = read.difference.iter().find(is_bad) {
+        return Err(format!("{}: {:?} is no difference, or has no reason", file.display(), bad.name));
+    }
+    let by_case = read.deviation.into_iter().map(|deviation| (deviation.case.clone(), deviation)).collect();
+    Ok(Listed { by_case, differences: read.difference })
 }

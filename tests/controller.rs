@@ -5,12 +5,16 @@
 
 #[path = "controller/bad_input.rs"]
 mod bad_input;
+#[path = "controller/cellar.rs"]
+mod cellar;
 #[path = "controller/following.rs"]
 mod following;
 #[path = "controller/isolation.rs"]
 mod isolation;
 #[path = "controller/life.rs"]
 mod life;
+#[path = "controller/memory.rs"]
+mod memory;
 #[path = "controller/missing.rs"]
 mod missing;
 #[path = "controller/modes.rs"]
@@ -23,8 +27,14 @@ mod pods;
 mod rivals;
 #[path = "controller/scene.rs"]
 mod scene;
+#[path = "controller/selectors.rs"]
+mod selectors;
+#[path = "controller/sources.rs"]
+mod sources;
 #[path = "controller/templates.rs"]
 mod templates;
+#[path = "controller/usage.rs"]
+mod usage;
 #[path = "controller/wire.rs"]
 mod wire;
 #[path = "controller/writes.rs"]

@@ -57,11 +57,11 @@ fn the_story_is_told_whole_within_a_minute() {
         "── The sale is over",
         "window holds",
         "scaleDown policy: at least",
-        "3 → 2",
+        "4 → 2",
         "at min: 2 by minReplicas",
         "\ndecisions ",
         "\nhighest                     10 replicas",
-        "\nheld without data           6 s",
+        "\nheld without data           4 s",
         "\nwrong scale-downs           0\n",
         "\nrequests to Prometheus ",
     ];

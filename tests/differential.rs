@@ -13,21 +13,26 @@ mod control_plane;
 mod feeds;
 #[path = "differential/pair.rs"]
 mod pair;
+#[path = "differential/pods.rs"]
+#[allow(dead_code, reason = "nothing makes pods here; see differential_pods")]
+mod pods;
 #[path = "differential/random.rs"]
 mod random;
+#[path = "differential/side.rs"]
+mod side;
+#[path = "differential/trial.rs"]
+mod trial;
 #[path = "differential/twins.rs"]
 mod twins;
 
-use std::ffi::OsString;
-use std::path::Path;
 use std::sync::Arc;
 
-use futures::future::join_all;
 use libtest_mimic::Failed;
 
-use control_plane::{Assets, Controllers, Options, Process, Shared, availability, trial};
+use control_plane::{Assets, Controllers, Options, Shared, availability};
 use feeds::Feeds;
-use pair::{Pair, Verdict};
+use side::Side;
+use trial::Operator;
 use twins::Twins;
 
 /// Fewest syncs of each side over all behaviors that count as a proof.
@@ -35,33 +40,12 @@ const LEAST_SYNCS: usize = 200;
 /// Random behaviors beside those that are written down.
 const RANDOM_BEHAVIORS: u64 = 6;
 
-/// Whose twin it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Side {
-    /// The HPA controller.
-    Hpa,
-    /// Flyball.
-    Flyball,
-}
-
-impl Side {
-    const BOTH: [Self; 2] = [Self::Hpa, Self::Flyball];
-
-    /// The end of the name of everything that belongs to it.
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Hpa => "hpa",
-            Self::Flyball => "flyball",
-        }
-    }
-}
-
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let options = Options { controllers: Controllers::HorizontalPodAutoscaler };
     let shared = Shared::new(options).expect("a runtime starts");
     let for_trial = Arc::clone(&shared);
-    let trials = vec![trial("twins_scale_alike", &availability(&options.programs()), move |assets| {
+    let trials = vec![control_plane::trial("twins_scale_alike", &availability(&options.programs()), move |assets| {
         twins_scale_alike(&for_trial, assets)
     })];
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -79,41 +63,15 @@ fn twins_scale_alike(shared: &Shared, assets: &Assets) -> Result<(), Failed> {
         let prometheus_port = feeds::serve_prometheus(Arc::clone(&feeds)).await?;
         Ok::<_, std::io::Error>((prometheus_port, feeds::serve_external(Arc::clone(&feeds), plane).await?))
     })?;
-    twins::prepare(plane, external_port)?;
-    let folder = tempfile::tempdir()?;
-    let arguments = [
-        "run".to_owned(),
-        format!("--prometheus-url=http://127.0.0.1:{prometheus_port}"),
-        "--metrics-bind-address=0".to_owned(),
-        "--health-probe-bind-address=0".to_owned(),
-    ];
-    let environment = [("KUBECONFIG", OsString::from(plane.kubeconfig()))];
-    let operator = Process::start(Path::new(env!("CARGO_BIN_EXE_flyball")), &arguments, &environment, folder.path())?;
-
-    let behaviors = behaviors::all().into_iter().chain(random::behaviors(seed, RANDOM_BEHAVIORS));
+    twins::prepare(plane, ("external.metrics.k8s.io", external_port))?;
+    let operator = Operator::start(plane, prometheus_port)?;
+    let behaviors: Vec<_> = behaviors::all().into_iter().chain(random::behaviors(seed, RANDOM_BEHAVIORS)).collect();
     let verdicts = shared.block_on(async {
-        let twins = Twins::start(plane.client().await?);
-        let run = behaviors.enumerate().map(|(index, behavior)| Pair::new((index, behavior), &twins, &feeds).run());
-        Ok::<_, Failed>(join_all(run).await)
+        let twins = Twins::start(plane.client().await?, true);
+        Ok::<_, Failed>(trial::play(&behaviors, 0, (&twins, &feeds)).await)
     })?;
-    let table = table(&verdicts);
-    println!("{table}");
-    let problems: Vec<String> = verdicts.iter().filter_map(Verdict::problem).collect();
-    if !problems.is_empty() {
-        let logs = format!("{}\n{}", operator.log_tail(), plane.logs());
-        return Err(format!("FLYBALL_SEED={seed}\n{}\n{logs}", problems.join("\n")).into());
-    }
-    for side in Side::BOTH {
-        let syncs: usize = verdicts.iter().map(|verdict| verdict.syncs(side)).sum();
-        assert!(syncs >= LEAST_SYNCS, "only {syncs} syncs of {side:?} prove nothing");
-    }
-    Ok(())
-}
-
-/// One line per behavior.
-fn table(verdicts: &[Verdict]) -> String {
-    let mut lines =
-        vec![format!("{:<44} {:>9} {:>13} {:>8}  {}", "behavior", "HPA syncs", "Flyball syncs", "rescales", "equal")];
-    lines.extend(verdicts.iter().map(Verdict::line));
-    lines.join("\n")
+    trial::judge(&verdicts, LEAST_SYNCS).map_err(|failed| {
+        let why = failed.message().unwrap_or_default();
+        format!("FLYBALL_SEED={seed}\n{why}\n{}", operator.logs(plane)).into()
+    })
 }

@@ -15,8 +15,12 @@ mod import;
 mod operator;
 #[path = "e2e/policy.rs"]
 mod policy;
+#[path = "e2e/sources.rs"]
+mod sources;
 #[path = "e2e/support.rs"]
 mod support;
+#[path = "e2e/usage.rs"]
+mod usage;
 
 use control_plane::{Controllers, Options, Shared};
 
@@ -26,9 +30,11 @@ fn main() {
     let trials = [
         ground::trials(&shared),
         policy::trials(&shared),
+        sources::trials(&shared),
         import::trials(&shared),
         examples::trials(&shared),
         operator::trials(),
+        usage::trials(),
     ]
     .into_iter()
     .flatten()

@@ -6,6 +6,8 @@ mod given;
 mod missing;
 #[path = "engine_promises/rates.rs"]
 mod rates;
+#[path = "engine_promises/restarts.rs"]
+mod restarts;
 
 use flyball::engine::{Action, Direction, Milli, Mode, Outcome, Policy, Reading, Sample, State, asks_metrics, decide};
 use proptest::prelude::*;

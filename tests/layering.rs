@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["engine"]),
     ("sources", &["engine", "api", "clock"]),
     ("cluster", &["engine", "api", "clock"]),
-    ("telemetry", &["engine", "api"]),
+    ("telemetry", &["engine", "api", "sources"]),
     ("view", &["engine", "api"]),
     ("import", &["api"]),
     ("check", &["engine", "api", "sources"]),

@@ -194,6 +194,7 @@ async fn a_proxy_gets_the_request_and_only_where_it_was_given() {
     };
     let error = ask(&strict).await.unwrap_err();
     assert_eq!(error.reason(), "AddressForbidden", "{error}");
+    assert!(error.to_string().contains("to the proxy of prometheus.invalid:9090: 127.0.0.1 is a loopback"), "{error}");
     assert_eq!(proxy.requests().len(), 1);
 }
 
@@ -213,7 +214,7 @@ async fn names_are_checked_by_what_they_resolve_to() {
     assert_eq!(ask(&local(listed)).await.unwrap().status, 200);
     let other = Reach { loopback: true, allowed_hosts: list(&["*.monitoring.svc"]) };
     let error = HttpTransport::new(&local(other), LABEL, Limits::default()).unwrap_err();
-    assert_eq!(error.to_string().contains("localhost is not among the hosts that may be asked"), true, "{error}");
+    assert!(error.to_string().contains("localhost is not among the hosts that may be asked"), "{error}");
 }
 
 fn https(server: &Server, host: &str, tls: Tls) -> Connection {
@@ -242,7 +243,7 @@ async fn servers_are_trusted_by_ca_and_name() {
         for (host, tls, words) in [
             ("localhost", by(&other), "a CA that is not trusted here"),
             ("localhost", Tls::default(), "a CA that is not trusted here"),
-            ("127.0.0.1", by(&ca), "is for"),
+            ("127.0.0.1", by(&ca), "is for localhost, prometheus.example, not for"),
             ("127.0.0.1", by(&ca), "not for 127.0.0.1"),
             ("localhost", Tls { server_name: Some("wrong.example".to_owned()), ..by(&ca) }, "not for wrong.example"),
         ] {
@@ -291,5 +292,40 @@ async fn https_to_a_server_without_it_is_told_so() {
     let ca = Ca::new("ca");
     let tls = Tls { ca_pem: Some(ca.pem.as_str().into()), ..Tls::default() };
     let error = ask(&https(&server, "localhost", tls)).await.unwrap_err();
-    assert!(matches!(error, TransportError::Tls { .. } | TransportError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("perhaps its address is http"), "{error}");
+}
+
+/// Set for the child process: whether its connection takes a proxy from the environment.
+const CHILD: &str = "FLYBALL_TEST_PROXY_FROM_ENVIRONMENT";
+
+/// The environment of a process cannot be changed in a test, so a child of its own has it.
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_taken_only_where_the_flag_says_so() {
+    let proxy = Server::plain(|_, _| http("200 OK", "", ANSWER)).await;
+    for (from_environment, want) in [("false", 0), ("true", 1)] {
+        let ran = tokio::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_asks_with_proxies_in_its_environment", "--ignored", "--nocapture"])
+            .env(CHILD, from_environment)
+            .env("HTTP_PROXY", format!("http://{}", proxy.address))
+            .env("http_proxy", format!("http://{}", proxy.address))
+            .env("ALL_PROXY", format!("http://{}", proxy.address))
+            .env_remove("NO_PROXY")
+            .env_remove("no_proxy")
+            .env_remove("REQUEST_METHOD")
+            .output()
+            .await
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+        assert_eq!(proxy.requests().len(), want, "proxy_from_environment: {from_environment}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "the child of another test, which gives it its environment"]
+async fn child_asks_with_proxies_in_its_environment() {
+    let Ok(from_environment) = std::env::var(CHILD) else { return };
+    let proxy_from_environment = from_environment == "true";
+    let connection = Connection { proxy_from_environment, ..to("http://prometheus.invalid:9090") };
+    assert_eq!(ask(&connection).await.is_ok(), proxy_from_environment);
 }

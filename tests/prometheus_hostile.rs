@@ -12,7 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use flyball::engine::{Absence, Milli, Reading, Sample, Timestamp};
 use flyball::sources::prometheus::{Limits, PrometheusSource};
-use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule};
+use flyball::sources::{Ask, MetricQuery, MetricSource, SeriesRule, SourceRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -32,6 +32,8 @@ enum Conduct {
     Flood { head: String, bytes: usize },
     /// Writes the head, then one byte every 20 ms, for ever.
     Drip(String),
+    /// Writes the head, then these bytes again and again, until nobody reads them.
+    Repeat { head: Vec<u8>, more: Vec<u8> },
     /// Says nothing, for ever.
     Silence,
 }
@@ -116,6 +118,12 @@ async fn behave(stream: &mut TcpStream, conduct: Conduct, sent: &AtomicUsize) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
+        Conduct::Repeat { head, more } => {
+            let _ = stream.write_all(&head).await;
+            while stream.write_all(&more).await.is_ok() {
+                sent.fetch_add(more.len(), Ordering::SeqCst);
+            }
+        }
         Conduct::Silence => std::future::pending().await,
     }
     let _ = stream.shutdown().await;
@@ -152,6 +160,7 @@ fn patient() -> Limits {
 
 fn query() -> MetricQuery {
     MetricQuery {
+        source: SourceRef::default(),
         promql: "sum(rate(m{a=\"ü&=\"}[2m]))".into(),
         series: SeriesRule::Sum,
         max_sample_age_seconds: Some(60),
@@ -228,18 +237,24 @@ async fn contents_that_are_no_number() {
     };
     let deep = format!("{{\"status\":\"success\",\"data\":{}", "[".repeat(MEGABYTE));
     let histogram = r#"{"metric":{},"histogram":[1700000000,{"count":"1","sum":"1","buckets":[]}]}"#;
-    let many = vec![point("1"); 20_000].join(",");
+    let many = vec![point("1"); 100_000].join(",");
+    let nested = format!(
+        "{{\"status\":\"success\",\"data\":{{\"resultType\":\"vector\",\"result\":{}1{}}}}}",
+        "[".repeat(MEGABYTE),
+        "]".repeat(MEGABYTE)
+    );
     for (name, conduct, want, words) in [
         ("empty vector", vector(""), Absence::Empty, "no series"),
         ("NaN", vector(&point("NaN")), Absence::NotFinite, "NaN"),
         ("infinity among numbers", vector(&[point("1"), point("+Inf")].join(",")), Absence::NotFinite, "+Inf"),
         ("old sample", vector(r#"{"value":[1600000000,"1"]}"#), Absence::Stale, "older than the 60 s"),
-        ("20,000 series", vector(&many), Absence::TooManySeries, "10000"),
+        ("100,000 series", vector(&many), Absence::TooManySeries, "10000"),
         ("histogram", vector(histogram), Absence::WrongType, "native histogram"),
         ("matrix", typed("matrix", "[]"), Absence::WrongType, "range vector"),
         ("string", typed("string", r#"[1,"x"]"#), Absence::WrongType, "string"),
         ("wrong types", typed("vector", r#"[{"value":{"a":1}}]"#), Absence::Malformed, "API"),
         ("deep JSON", json("200 OK", &deep), Absence::Malformed, "ends in the middle"),
+        ("deep JSON that ends", json("200 OK", &nested), Absence::Malformed, ""),
         ("empty body", json("200 OK", ""), Absence::Malformed, "empty body"),
         ("204", Conduct::Write(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()), Absence::Malformed, "empty body"),
         ("HTML", http("200 OK", "content-type: text/html\r\n", b"<!DOCTYPE html><p>"), Absence::Malformed, "HTML page"),
@@ -310,6 +325,29 @@ async fn gzip_bombs_are_stopped_at_the_limit() {
     assert!(bomb.len() < MEGABYTE, "{}", bomb.len());
     let reading = ask(http("200 OK", "content-encoding: gzip\r\n", &bomb), patient()).await;
     check_missing("gzip bomb", &reading, Absence::TooLarge, "8388608 bytes");
+}
+
+#[tokio::test]
+async fn heads_without_end_are_stopped() {
+    let line = |text: &str| text.as_bytes().to_vec();
+    for (name, head, more) in [
+        ("many headers", "HTTP/1.1 200 OK\r\n", line("x-a: b\r\n")),
+        ("one long header", "HTTP/1.1 200 OK\r\nx-a: ", vec![b'b'; 64 * 1024]),
+        ("interim answers", "", line("HTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n")),
+        ("one long status line", "HTTP/1.1 200 ", vec![b'o'; 64 * 1024]),
+        ("chunks of nothing", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;", vec![b'x'; 64 * 1024]),
+    ] {
+        let server = Hostile::start(Conduct::Repeat { head: head.as_bytes().to_vec(), more }).await;
+        let reading = ask_server(&server, short()).await;
+        let Reading::Missing(absent) = reading else { panic!("{name}: {reading:?}") };
+        assert!(matches!(absent.absence, Absence::Malformed | Absence::Timeout), "{name}: {}", absent.message);
+        println!(
+            "{name}: {}: {} ({} bytes)",
+            absent.absence.reason(),
+            absent.message,
+            server.sent.load(Ordering::SeqCst)
+        );
+    }
 }
 
 #[tokio::test]

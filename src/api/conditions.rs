@@ -21,6 +21,8 @@ pub const SCALING_LIMITED: &str = "ScalingLimited";
 pub const SCALED_TO_ZERO: &str = "ScaledToZero";
 /// True: a metric fails, and the floor of `fallback` lies under the replicas. Absent otherwise.
 pub const FALLBACK: &str = "Fallback";
+/// True: pods of the workload are measured for another workload as well. A warning, absent otherwise: scaling goes on.
+pub const AMBIGUOUS_SELECTOR: &str = "AmbiguousSelector";
 /// True: the policy is paused. Absent otherwise.
 pub const PAUSED: &str = "Paused";
 /// True: the policy only says what it would do. Absent otherwise.
@@ -28,8 +30,18 @@ pub const DRY_RUN: &str = "DryRun";
 
 /// Every type, in the order of the list. `Reconciling` (kstatus) is not among them: a new generation is decided on at once, and until
 /// then `observedGeneration` says that it was not.
-pub const ORDER: [&str; 9] =
-    [READY, STALLED, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED, SCALED_TO_ZERO, FALLBACK, PAUSED, DRY_RUN];
+pub const ORDER: [&str; 10] = [
+    READY,
+    STALLED,
+    ABLE_TO_SCALE,
+    SCALING_ACTIVE,
+    SCALING_LIMITED,
+    SCALED_TO_ZERO,
+    FALLBACK,
+    AMBIGUOUS_SELECTOR,
+    PAUSED,
+    DRY_RUN,
+];
 /// The types that are always there, `Unknown` while nothing is known.
 const ALWAYS: [&str; 4] = [READY, ABLE_TO_SCALE, SCALING_ACTIVE, SCALING_LIMITED];
 
@@ -85,6 +97,10 @@ pub mod reason {
     pub const INVALID_METRIC_SOURCE_TYPE: &str = "InvalidMetricSourceType";
     /// `ScalingActive` (HPA): the workload tells no selector, or none that can be read.
     pub const INVALID_SELECTOR: &str = "InvalidSelector";
+    /// Of an event only (HPA): the workload tells no selector at all.
+    pub const SELECTOR_REQUIRED: &str = "SelectorRequired";
+    /// `AmbiguousSelector` (HPA's word): policies of several workloads measure the same pods.
+    pub const AMBIGUOUS_SELECTOR: &str = "AmbiguousSelector";
     /// `ScaledToZero` (HPA).
     pub const SCALED_TO_ZERO: &str = "ScaledToZero";
     /// `ScaledToZero` (HPA).

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fallback::OnMissingSpec;
-use super::quantity::Quantity;
+use super::quantity::{Quantity, target_schema};
 use super::rules;
 
 /// Longest PromQL of a metric, in characters: room for a page of it, and a bound for what one policy can make Prometheus parse.
@@ -127,8 +127,10 @@ pub struct PrometheusMetric {
     #[schemars(length(min = 1, max = MAX_QUERY_LENGTH))]
     pub query: String,
     /// What the value is held against. No default; type Value or AverageValue.
-    #[x_kube(validation = rules::target_matches_type())]
     pub target: MetricTarget,
+    /// The Prometheus to ask. Default: the ClusterPrometheusSource named default, or else the operator's --prometheus-url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ref: Option<SourceReference>,
     /// How old a sample may be before it counts as missing, which never lowers replicas. Default: what Prometheus itself looks back, usually 300 seconds; 1 to 86400.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MAX_SAMPLE_AGE_SECONDS))]
@@ -139,6 +141,30 @@ pub struct PrometheusMetric {
     /// What to do with an answer of several series: Sum adds them, ExactlyOne refuses them. Default: Sum.
     #[serde(default)]
     pub series: SeriesSpec,
+}
+
+/// The object that says where a Prometheus is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceReference {
+    /// PrometheusSource, of the namespace of the policy, or ClusterPrometheusSource. No default.
+    pub kind: SourceKindSpec,
+    /// Name of the object. No default.
+    #[schemars(length(min = 1, max = MAX_NAME_LENGTH), regex(pattern = PATH_SEGMENT_PATTERN))]
+    pub name: String,
+}
+
+/// The kinds of source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SourceKindSpec {
+    /// Of the namespace of the policy.
+    PrometheusSource,
+    /// Of the cluster.
+    ClusterPrometheusSource,
+    /// A word of a newer Flyball; refused when resolved, so that it cannot make a whole list of policies unreadable.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 /// What to do with an answer of several series.
@@ -162,13 +188,13 @@ pub struct MetricTarget {
     /// Which of the fields below counts: Value, AverageValue or Utilization. No default.
     #[serde(rename = "type")]
     pub kind: TargetKind,
-    /// Target for the metric of the whole workload, in the metric's unit. No default; a quantity greater than 0.
+    /// Target for the metric of the whole workload, in the metric's unit. No default; a quantity greater than 0, as 100, 0.5 or 500m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = rules::quantity_above_zero())]
+    #[schemars(schema_with = "target_schema")]
     pub value: Option<Quantity>,
-    /// Target for the metric divided by the number of replicas, in the metric's unit. No default; a quantity greater than 0.
+    /// Target for the metric divided by the number of replicas, in the metric's unit. No default; a quantity greater than 0, as 100, 0.5 or 500m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = rules::quantity_above_zero())]
+    #[schemars(schema_with = "target_schema")]
     pub average_value: Option<Quantity>,
     /// Target for the average use of a resource across pods, in percent of their requests. No default; 1 or more, not supported for Prometheus yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -199,7 +225,6 @@ pub struct ResourceMetric {
     #[schemars(length(min = 1, max = MAX_NAME_LENGTH))]
     pub name: String,
     /// What the value is held against. No default; type Utilization or AverageValue.
-    #[x_kube(validation = rules::target_of_resource())]
     pub target: MetricTarget,
 }
 
@@ -214,7 +239,6 @@ pub struct ContainerResourceMetric {
     #[schemars(length(min = 1, max = MAX_LABEL_LENGTH))]
     pub container: String,
     /// What the value is held against. No default; type Utilization or AverageValue.
-    #[x_kube(validation = rules::target_of_resource())]
     pub target: MetricTarget,
 }
 
@@ -225,7 +249,6 @@ pub struct PodsMetric {
     /// The metric by name and selector. No default.
     pub metric: MetricIdentifier,
     /// What the value is held against. No default; type AverageValue.
-    #[x_kube(validation = rules::target_of_pods())]
     pub target: MetricTarget,
 }
 
@@ -238,7 +261,6 @@ pub struct ObjectMetric {
     /// The metric by name and selector. No default.
     pub metric: MetricIdentifier,
     /// What the value is held against. No default; type Value or AverageValue.
-    #[x_kube(validation = rules::target_of_object())]
     pub target: MetricTarget,
 }
 
@@ -249,7 +271,6 @@ pub struct ExternalMetric {
     /// The metric by name and selector. No default.
     pub metric: MetricIdentifier,
     /// What the value is held against. No default; type Value or AverageValue.
-    #[x_kube(validation = rules::target_of_external())]
     pub target: MetricTarget,
 }
 

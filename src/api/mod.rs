@@ -16,9 +16,11 @@ mod resolve_missing;
 mod resolve_query;
 mod rules;
 pub mod selector;
+pub mod source;
 pub mod spec;
 pub mod status;
 
 pub use resolve::{InvalidSpec, Resolved, TargetRef, resolve};
+pub use source::{ClusterPrometheusSource, PrometheusSource};
 pub use spec::{FIELD_MANAGER, GROUP, ScalingPolicy, ScalingPolicySpec, VERSION};
 pub use status::ScalingPolicyStatus;

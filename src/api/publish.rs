@@ -4,13 +4,15 @@
 mod budget;
 mod changes;
 mod decision;
+mod recollection;
 mod sentence;
+mod told;
 
 use crate::engine::{Absence, Direction, LimitReason, MetricKind, Mode, Outcome, Policy, Timestamp, Trace};
 
 use super::conditions::{
-    ABLE_TO_SCALE, DRY_RUN, Draft, Drafts, FALLBACK, PAUSED, READY, SCALED_TO_ZERO, SCALING_ACTIVE, SCALING_LIMITED,
-    STALLED, merge, reason, time,
+    ABLE_TO_SCALE, AMBIGUOUS_SELECTOR, DRY_RUN, Draft, Drafts, FALLBACK, PAUSED, READY, SCALED_TO_ZERO, SCALING_ACTIVE,
+    SCALING_LIMITED, STALLED, merge, reason, time,
 };
 use super::resolve::InvalidSpec;
 use super::status::ScalingPolicyStatus;
@@ -18,8 +20,10 @@ use super::status::ScalingPolicyStatus;
 pub use budget::{recent_rescales, restored};
 pub use changes::differs;
 pub use decision::{last_decision, limited_by};
+pub use recollection::{is_due, recall, remember};
 pub use sentence::rescale_reason;
 use sentence::{failing_since, first_absent, metric_name, replicas};
+pub use told::Told;
 
 /// What one look at a policy came to.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,8 @@ pub enum Situation<'a> {
         trace: &'a Trace,
         /// What became of it.
         write: WriteResult<'a>,
+        /// Whether others measure the pods of the workload as well.
+        overlap: &'a Overlap,
     },
     /// The spec or an annotation is wrong; nothing moves until a human mends it.
     InvalidSpec(&'a InvalidSpec),
@@ -49,6 +55,18 @@ pub enum Situation<'a> {
         /// No retry will help: the kind is unknown or has no scale.
         terminal: bool,
     },
+}
+
+/// Whether pods of the workload are measured for another workload as well.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Overlap {
+    /// Nobody looked, so what was said before stands.
+    #[default]
+    Unknown,
+    /// They are not, or no metric needs pods.
+    None,
+    /// They are. Who else, and what to do, in one sentence.
+    Found(String),
 }
 
 /// What became of a decision.
@@ -75,7 +93,7 @@ pub fn status(
 ) -> ScalingPolicyStatus {
     let mut next = previous.cloned().unwrap_or_default();
     next.observed_generation = Some(generation);
-    if let Situation::Decided { policy, trace, write } = situation {
+    if let Situation::Decided { policy, trace, write, .. } = situation {
         next.current_replicas = Some(trace.current_replicas);
         // HPA keeps the previous wish where a write failed: this one is not in force.
         if !matches!(write, WriteResult::Failed { .. }) || next.desired_replicas.is_none() {
@@ -97,7 +115,7 @@ pub fn status(
 pub fn conditions(situation: Situation<'_>) -> Drafts {
     let mut drafts = Drafts::default();
     match situation {
-        Situation::Decided { policy, trace, write } => {
+        Situation::Decided { policy, trace, write, overlap } => {
             drafts.set.push(ready(policy, trace, write));
             drafts.set.push(able_to_scale(trace, write));
             drafts.set.extend(scaling_active(policy, trace));
@@ -107,6 +125,13 @@ pub fn conditions(situation: Situation<'_>) -> Drafts {
             drafts.set.extend(stalled(policy, trace));
             drafts.set.extend(fallback(policy, trace));
             drafts.removed = vec![STALLED, FALLBACK, PAUSED, DRY_RUN];
+            match overlap {
+                Overlap::Unknown => {}
+                Overlap::None => drafts.removed.push(AMBIGUOUS_SELECTOR),
+                Overlap::Found(message) => {
+                    drafts.set.push(Draft::yes(AMBIGUOUS_SELECTOR, reason::AMBIGUOUS_SELECTOR, message.as_str()));
+                }
+            }
             if !policy.settings.scale_to_zero {
                 drafts.removed.push(SCALED_TO_ZERO);
             }

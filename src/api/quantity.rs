@@ -2,25 +2,19 @@
 //! to read a number, since a target of `0.1` has to mean exactly 100 thousandths.
 
 mod canonical;
+mod schema;
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Milli;
 
 pub use canonical::Suffixes;
+pub use schema::QUANTITY_PATTERN;
+pub(super) use schema::{fraction_schema, target_schema};
 
 /// Longest text of a quantity. At this length the parser's 128-bit arithmetic is exact wherever the result fits into [`Milli`].
 pub const MAX_QUANTITY_LENGTH: usize = 32;
-
-/// What the API server holds a quantity against: Kubernetes' own grammar.
-pub const QUANTITY_PATTERN: &str = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$";
-
-/// The same without a minus.
-const NOT_NEGATIVE_PATTERN: &str = r"^[+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$";
 
 /// A quantity as it stands in a manifest. Kept as text until it is used, so that one bad quantity cannot make a whole list unreadable;
 /// integers and numbers are taken as text too.
@@ -220,42 +214,6 @@ impl<'de> Deserialize<'de> for Quantity {
 
         deserializer.deserialize_any(IntOrString)
     }
-}
-
-/// Written by hand: the schema that k8s-openapi gives a quantity has a description of 2.6 kB, and that at each use.
-impl JsonSchema for Quantity {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Quantity".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "x-kubernetes-int-or-string": true,
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "maxLength": MAX_QUANTITY_LENGTH,
-            "pattern": QUANTITY_PATTERN,
-        })
-    }
-}
-
-/// A quantity of 0 or more that may be written as any number, with or without quotes: `0.05` is how Kubernetes' own documentation
-/// writes a tolerance. `x-kubernetes-int-or-string` refuses fractions, a structural schema knows no other union of types, and CEL
-/// cannot see what has no type. So the types that make no sense are excluded one by one, and the bound is told by `minimum` for
-/// numbers and by the pattern for strings. Targets stay `int-or-string`: their rules need CEL to see which of them is set.
-pub(super) fn fraction_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "x-kubernetes-preserve-unknown-fields": true,
-        "minimum": 0,
-        "maxLength": MAX_QUANTITY_LENGTH,
-        "pattern": NOT_NEGATIVE_PATTERN,
-        "maxItems": 0,
-        "maxProperties": 0,
-        "not": {"enum": [true, false, [], {}]},
-    })
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ pub struct DescribedObject {
 /// One question to a Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MetricQuery {
+    /// Which source is asked.
+    pub source: SourceRef,
     /// PromQL that yields an instant vector or a scalar.
     pub promql: Arc<str>,
     /// What to do with several series.
@@ -65,4 +67,43 @@ pub enum SeriesRule {
     Sum,
     /// Refuse more than one.
     ExactlyOne,
+}
+
+/// Which source is asked. One of the namespaced kind lies in the namespace of the policy that asks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceRef {
+    /// The kind of the object that names it.
+    pub kind: SourceKind,
+    /// The name of that object.
+    pub name: Arc<str>,
+}
+
+/// The kinds of source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// `ClusterPrometheusSource`.
+    Cluster,
+    /// `PrometheusSource`, in the namespace of the policy.
+    Namespaced,
+}
+
+/// The cluster source that is asked where a policy names none.
+pub const DEFAULT_SOURCE: &str = "default";
+
+impl SourceKind {
+    /// The kind as manifests write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cluster => "ClusterPrometheusSource",
+            Self::Namespaced => "PrometheusSource",
+        }
+    }
+}
+
+/// The one that is asked where a policy names none.
+impl Default for SourceRef {
+    fn default() -> Self {
+        Self { kind: SourceKind::Cluster, name: DEFAULT_SOURCE.into() }
+    }
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use super::metrics::{
     ContainerResourceMetric, ExternalMetric, MAX_QUERY_LENGTH, MAX_SAMPLE_AGE_SECONDS, MetricIdentifier, MetricKind,
-    MetricSpec, MetricTarget, ObjectMetric, PodsMetric, PrometheusMetric, ResourceMetric, SeriesSpec, TargetKind,
+    MetricSpec, MetricTarget, ObjectMetric, PodsMetric, PrometheusMetric, ResourceMetric, SeriesSpec, SourceKindSpec,
+    SourceReference, TargetKind,
 };
 use super::quantity::Quantity;
-use super::query::{DescribedObject, MetricQuery, MetricRequest, NamedMetric, PodUsage, SeriesRule};
+use super::query::{
+    DescribedObject, MetricQuery, MetricRequest, NamedMetric, PodUsage, SeriesRule, SourceKind, SourceRef,
+};
 use super::resolve::Problems;
 use super::resolve_missing::on_missing;
 use super::resolve_query::{Subject, fill};
@@ -240,6 +243,7 @@ fn query(spec: &PrometheusMetric, subject: Subject<'_>, path: &str, problems: &m
         problems.range(&format!("{path}.maxSampleAgeSeconds"), seconds, 1..=MAX_SAMPLE_AGE_SECONDS);
     }
     MetricQuery {
+        source: spec.source_ref.as_ref().map(|spec| source(spec, path, problems)).unwrap_or_default(),
         promql: Arc::from(promql),
         series: match spec.series {
             SeriesSpec::Sum | SeriesSpec::Unknown => SeriesRule::Sum,
@@ -247,6 +251,20 @@ fn query(spec: &PrometheusMetric, subject: Subject<'_>, path: &str, problems: &m
         },
         max_sample_age_seconds: spec.max_sample_age_seconds,
     }
+}
+
+fn source(spec: &SourceReference, path: &str, problems: &mut Problems) -> SourceRef {
+    let kind = match spec.kind {
+        SourceKindSpec::ClusterPrometheusSource => SourceKind::Cluster,
+        SourceKindSpec::PrometheusSource => SourceKind::Namespaced,
+        SourceKindSpec::Unknown => {
+            let fix = "is a word that this Flyball does not know: write PrometheusSource or ClusterPrometheusSource";
+            problems.invalid(&format!("{path}.sourceRef.kind"), "", fix);
+            SourceKind::Namespaced // never asked
+        }
+    };
+    let name = segment(&spec.name, &format!("{path}.sourceRef.name"), problems);
+    SourceRef { kind, name: name.unwrap_or_default() }
 }
 
 fn prometheus_target(spec: &MetricTarget, path: &str, problems: &mut Problems) -> Option<Target> {

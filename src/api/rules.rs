@@ -1,7 +1,9 @@
-//! What the API server itself refuses: the CEL rules of the custom resource, each with a message that names the field and the mend.
+//! What the API server itself refuses: the CEL rules of the custom resource, each with a message that names the field and the mend, and
+//! JSON schema for what CEL cannot see.
 //! They stand here and not in a webhook, so that they hold while Flyball is down. Must not check what only a running cluster can tell.
 
 use kube::core::Rule;
+use serde_json::{Value, json};
 
 /// `minReplicas` is at most `maxReplicas`.
 pub(super) fn min_at_most_max() -> Rule {
@@ -55,44 +57,27 @@ pub(super) fn block_matches_type() -> Rule {
         .field_path(".type")
 }
 
-/// A Prometheus target has exactly the field its type names.
-pub(super) fn target_matches_type() -> Rule {
+/// Which fields the target of each block of a metric holds, as JSON schema: CEL cannot see `value` and `averageValue`, which have no
+/// type so that they may be any number.
+pub(super) fn target_fields() -> [(&'static str, Value); 6] {
+    let needs = |field: &str| json!({"required": [field]});
+    let one_of = |fields: [&str; 2]| json!({"oneOf": fields.map(needs)});
+    let mut of_usage = one_of(["averageUtilization", "averageValue"]);
+    of_usage["not"] = needs("value");
     let fields = [("Value", "value"), ("AverageValue", "averageValue"), ("Utilization", "averageUtilization")];
-    let rule = fields.map(|(kind, field)| format!("(self.type == '{kind}') == has(self.{field})")).join(" && ");
-    Rule::new(rule)
-        .message(
-            "exactly the field that `type` names must be set: `value` for Value, `averageValue` for AverageValue, `averageUtilization` for Utilization",
-        )
-        .field_path(".type")
-}
-
-/// Resource and ContainerResource targets hold one of two fields (HPA rule).
-pub(super) fn target_of_resource() -> Rule {
-    Rule::new("has(self.averageUtilization) != has(self.averageValue) && !has(self.value)")
-        .message("exactly one of `averageUtilization` and `averageValue` must be set")
-}
-
-/// Pods targets hold an average value (HPA rule).
-pub(super) fn target_of_pods() -> Rule {
-    Rule::new("has(self.averageValue)").message("`averageValue` must be set")
-}
-
-/// Object targets hold a value or an average value (HPA rule).
-pub(super) fn target_of_object() -> Rule {
-    Rule::new("has(self.value) || has(self.averageValue)").message("`value` or `averageValue` must be set")
-}
-
-/// External targets hold one of two fields (HPA rule).
-pub(super) fn target_of_external() -> Rule {
-    Rule::new("has(self.value) != has(self.averageValue)")
-        .message("exactly one of `value` and `averageValue` must be set")
-}
-
-/// A quantity above 0. The field may hold an integer or a string, so both are asked; what is no
-/// quantity the pattern refuses, with its own message.
-pub(super) fn quantity_above_zero() -> Rule {
-    Rule::new("type(self) == int ? self > 0 : !isQuantity(string(self)) || quantity(string(self)).isGreaterThan(quantity('0'))")
-        .message("must be greater than 0, for example `100` or `500m`")
+    let of_prometheus = fields.map(|(kind, field)| {
+        let others: Vec<Value> =
+            fields.iter().filter(|(_, other)| *other != field).map(|(_, other)| needs(other)).collect();
+        json!({"properties": {"type": {"enum": [kind]}}, "required": [field], "not": {"anyOf": others}})
+    });
+    [
+        ("resource", of_usage.clone()),
+        ("containerResource", of_usage),
+        ("pods", json!({"allOf": [needs("averageValue")]})),
+        ("object", json!({"anyOf": (["value", "averageValue"].map(needs))})),
+        ("external", one_of(["value", "averageValue"])),
+        ("prometheus", json!({"oneOf": of_prometheus})),
+    ]
 }
 
 /// A list of rate policies is not empty, even where the direction is off (HPA rule).

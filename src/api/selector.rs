@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::metrics::{Selector, SelectorOperator};
+use super::metrics::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH, Selector, SelectorOperator};
 
 /// Most requirements of one selector, and most values of one requirement: more than anybody selects by.
 const MAX_REQUIREMENTS: usize = 64;
@@ -85,6 +85,14 @@ impl LabelTest {
         Ok(Self(requirements))
     }
 
+    /// The labels that have to be there with one of some values, as key and values, in the order of the text.
+    pub fn required(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().filter_map(|(key, test)| match test {
+            Test::In(values) => Some((key.as_str(), values.as_slice())),
+            Test::NotIn(_) | Test::Exists | Test::Absent => None,
+        })
+    }
+
     /// Whether labels, looked up by `label`, pass. As in Kubernetes, an absent label passes `!=` and `notin`.
     pub fn passes<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.0.iter().all(|(key, test)| {
@@ -144,13 +152,28 @@ fn requirement(text: &str) -> Result<(String, Test), InvalidSelector> {
 }
 
 fn checked_key(key: &str) -> Result<&str, InvalidSelector> {
-    let fits = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    let is_domain = |prefix: &str| {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+        prefix.len() <= MAX_NAME_LENGTH && is_enclosed(prefix) && prefix.chars().all(fits)
+    };
+    let fits = prefix.is_none_or(is_domain) && is_name(name);
     if fits { Ok(key) } else { Err(unreadable(key)) }
 }
 
 fn checked_value(value: &str) -> Result<&str, InvalidSelector> {
-    let fits = value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    if fits { Ok(value) } else { Err(unreadable(value)) }
+    if value.is_empty() || is_name(value) { Ok(value) } else { Err(unreadable(value)) }
+}
+
+/// What Kubernetes takes as the name of a label, and as its value.
+fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    text.len() <= MAX_LABEL_LENGTH && is_enclosed(text) && text.chars().all(fits)
+}
+
+/// Begins and ends with a letter or a digit, and so is not empty.
+fn is_enclosed(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 fn unreadable(text: &str) -> InvalidSelector {
@@ -184,7 +207,21 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_selector() {
-        for text in ["a b", "a=b,", "a in b)", "a near (b)", "=x", "a=b c", "a in (b", "ä=b"] {
+        for text in [
+            "a b",
+            "a=b,",
+            "a in b)",
+            "a near (b)",
+            "=x",
+            "a=b c",
+            "a in (b",
+            "ä=b",
+            "-a",
+            "a=-b",
+            "/a=b",
+            "A/a",
+            "a/b/c",
+        ] {
             assert!(matches!(LabelTest::parse(text), Err(InvalidSelector::Unreadable(_))), "{text}");
         }
         assert_eq!(LabelTest::parse(" "), Err(InvalidSelector::Empty));

@@ -18,6 +18,9 @@ pub const MAX_CONDITIONS: usize = 32;
 /// Most changes of size that status holds. What does not fit is added to the oldest that does, so that it counts longer, never shorter.
 pub const MAX_RECENT_RESCALES: usize = 32;
 
+/// Most entries of the recommendations that status holds: twelve for each direction, as the engine tells them.
+pub const MAX_RECENT_RECOMMENDATIONS: usize = 24;
+
 /// What Flyball last saw, decided and did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +41,10 @@ pub struct ScalingPolicyStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_RECENT_RESCALES))]
     pub recent_rescales: Vec<RescaleRecord>,
+    /// What the stabilization windows still need of past recommendations, oldest first, so that a restart begins no window anew; absent while the present size says it all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_RECENT_RECOMMENDATIONS))]
+    pub recent_recommendations: Vec<RecommendationRecord>,
     /// Current and target of each metric in one line, as `kubectl get` shows it: `612m/500m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_MESSAGE_LENGTH))]
@@ -46,7 +53,7 @@ pub struct ScalingPolicyStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = "MAX_STATUS_METRICS"))]
     pub current_metrics: Vec<MetricStatus>,
-    /// The state in the words of HPA and of kstatus: Ready, Stalled, AbleToScale, ScalingActive, ScalingLimited, and, where on, Paused and DryRun.
+    /// The state in the words of HPA and of kstatus: Ready, Stalled, AbleToScale, ScalingActive, ScalingLimited, and, where on, ScaledToZero, AmbiguousSelector, Paused and DryRun.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
@@ -63,6 +70,22 @@ pub struct RescaleRecord {
     pub time: MicroTime,
     /// Replicas added, or, below 0, taken away.
     pub change: i32,
+}
+
+/// What was recommended up to one instant, where it can still hold the size. Within the bounds of the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecommendationRecord {
+    /// When it was recommended, to the millisecond.
+    pub time: MicroTime,
+    /// Replicas; more than at any later time. For the window of scaleDown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub highest: Option<i32>,
+    /// Replicas; fewer than at any later time. For the window of scaleUp, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub lowest: Option<i32>,
 }
 
 /// The last value of one metric.
@@ -251,7 +274,7 @@ pub struct RateLimitRecord {
 }
 
 /// `metav1.Condition` with bounds, as a list keyed by type: appliers own one condition each, not the list.
-fn conditions_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(in crate::api) fn conditions_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "array",
         "maxItems": MAX_CONDITIONS,

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use super::Finding;
-use crate::api::crd::crd;
+use crate::api::crd::Definition;
 
 /// Findings of one manifest. A file full of mistakes is read no faster for being listed whole.
 const MAX_FINDINGS: usize = 100;
@@ -15,7 +15,7 @@ const TOP: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
 
 /// The definition's schema of `spec`, made once.
 static SPEC: LazyLock<Option<Value>> = LazyLock::new(|| {
-    let definition = serde_json::to_value(crd().ok()?).ok()?;
+    let definition = serde_json::to_value(Definition::ScalingPolicies.definition().ok()?).ok()?;
     definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec").cloned()
 });
 

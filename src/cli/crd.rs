@@ -1,8 +1,8 @@
-//! `flyball crd`: prints the CustomResourceDefinition, so that `flyball crd | kubectl apply --server-side -f -` installs it.
+//! `flyball crd`: prints the CustomResourceDefinitions, so that `flyball crd | kubectl apply --server-side -f -` installs it.
 
 use std::io::Write as _;
 
-/// Writes the definition to standard output.
+/// Writes the definitions to standard output.
 ///
 /// # Errors
 /// If standard output is closed.

@@ -2,17 +2,17 @@
 //! and decides nothing.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use kube::{Api, Client};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::kubeconfig::configuration;
 use crate::api::status::{LastDecision, ScalingPolicyStatus};
 use crate::cluster::error::with_causes;
 use crate::view::text::{safe, sentence};
@@ -70,28 +70,6 @@ pub async fn run(args: ExplainArgs) -> anyhow::Result<()> {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     print!("{}", render(&explanation, args.output, Style { colour })?);
     Ok(())
-}
-
-/// The cluster that the arguments of a command name, or the current one.
-pub(super) async fn configuration(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
-    if context.is_none() && kubeconfig.is_none() {
-        return Config::infer().await.context("no cluster to ask: there is no kubeconfig; name one with --kubeconfig");
-    }
-    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    let made = match kubeconfig {
-        Some(path) => {
-            let read =
-                Kubeconfig::read_from(path).with_context(|| format!("cannot read kubeconfig {}", path.display()))?;
-            Config::from_custom_kubeconfig(read, &options).await
-        }
-        None => Config::from_kubeconfig(&options).await,
-    };
-    made.with_context(|| match context {
-        Some(context) => {
-            format!("kubeconfig has no usable context `{}`; see `kubectl config get-contexts`", safe(context))
-        }
-        None => "the kubeconfig is not usable; see `kubectl config view`".to_owned(),
-    })
 }
 
 /// The explanation of policy `name`, or a sentence that says why there is none.
@@ -203,7 +181,7 @@ fn undecided(conditions: &[Condition]) -> String {
 fn good(condition: &Condition) -> bool {
     match condition.type_.as_str() {
         "Ready" | "AbleToScale" | "ScalingActive" => condition.status == "True",
-        "ScalingLimited" | "Stalled" | "Paused" | "DryRun" => condition.status == "False",
+        "ScalingLimited" | "Stalled" | "Paused" | "DryRun" | "AmbiguousSelector" => condition.status == "False",
         _ => true,
     }
 }

@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use super::UsageError;
-use super::explain::configuration;
+use super::kubeconfig::configuration;
 use crate::import::{Draft, Outcome, Rules, import, objects, title};
 use crate::view::text::{safe, sentence};
 

@@ -6,6 +6,7 @@ pub mod crd;
 pub mod demo;
 pub mod explain;
 pub mod import;
+mod kubeconfig;
 pub mod run;
 
 use std::process::ExitCode;

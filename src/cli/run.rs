@@ -1,30 +1,41 @@
 //! `flyball run`: the operator. Wires clients, source, loop and servers together, and stops them in order.
 
+mod pod_metrics;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use kube::Config;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use self::pod_metrics::PodMetricsArgs;
 use super::UsageError;
+use super::kubeconfig::configuration;
 use crate::clock::SystemClock;
 use crate::cluster::client::{Clients, RequestObserver};
+use crate::controller::sources::{SourceKeeper, SourceSettings};
 use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
-use crate::sources::prometheus::{Limits, PrometheusSource};
+use crate::sources::prometheus::{Limits, PrometheusSource, transport_of_flag};
+use crate::sources::recipe::Allowance;
+use crate::sources::registry::{HttpConnector, Registry};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::{Metrics, http};
 
 /// Arguments of `flyball run`. Each is an environment variable as well.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Address of the Prometheus API, such as `http://prometheus-server.monitoring`
+    /// Address of the Prometheus API, such as `http://prometheus-server.monitoring`: what is asked where a policy names no source
+    /// and there is no ClusterPrometheusSource named default
     #[arg(long, env = "FLYBALL_PROMETHEUS_URL", value_name = "URL")]
-    prometheus_url: String,
+    prometheus_url: Option<String>,
+    /// Hosts that PrometheusSources of namespaces may name, such as *.example.com; any if not given
+    #[arg(long, env = "FLYBALL_ALLOWED_PROMETHEUS_HOSTS", value_name = "HOST,...", value_delimiter = ',')]
+    allowed_prometheus_hosts: Vec<String>,
+    #[command(flatten)]
+    pod_metrics: PodMetricsArgs,
     /// Where to serve /metrics; 0 for nowhere
     #[arg(long, env = "FLYBALL_METRICS_BIND_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:8080", value_parser = bind_address)]
     metrics_bind_address: Bind,
@@ -87,6 +98,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     // In full, so that a flag that nobody uses does not compile.
     let RunArgs {
         prometheus_url,
+        allowed_prometheus_hosts,
+        pod_metrics,
         metrics_bind_address,
         health_probe_bind_address,
         watch_namespace,
@@ -102,10 +115,12 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let why = "--leader-elect is not built yet; run a single replica without it";
         return Err(UsageError(why.into()).into());
     }
-    let source =
-        PrometheusSource::connect(&prometheus_url, Limits::default()).map_err(|error| UsageError(error.to_string()))?;
+    let connect = |url: &String| PrometheusSource::connect(url, Limits::default());
+    let of_flag = prometheus_url.as_ref().map(connect).transpose().map_err(|error| UsageError(error.to_string()))?;
+    let of_pods = |limits| prometheus_url.as_ref().map(|url| transport_of_flag(url, limits)).transpose();
+    let usages = pod_metrics.usages(watch_namespace.as_deref(), of_pods)?;
     let metrics = Arc::new(Metrics::new());
-    let config = configuration(kubeconfig, context).await?;
+    let config = configuration(kubeconfig.as_deref(), context.as_deref()).await?;
     let observed = metrics.clone();
     let observe: RequestObserver = Arc::new(move |method| observed.api_requested(method));
     let clients = Clients::connect(&config, &observe).context("the API server's client could not be made")?;
@@ -113,42 +128,53 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         kubernetes = %config.cluster_url,
         namespace = watch_namespace.as_deref().unwrap_or("*"),
+        pod_metrics = if usages.is_some() { "prometheus" } else { "metrics-api" },
         concurrency,
         "Starting"
     );
+    let cancel = CancellationToken::new();
+    let (sources, refusals) = Registry::new(HttpConnector, of_flag);
+    let reported = sources.clone();
+    metrics.sources.watch_all(move || reported.activities());
+    let hosts = (!allowed_prometheus_hosts.is_empty()).then(|| allowed_prometheus_hosts.into());
+    let keeper = SourceKeeper::new(
+        (clients.clone(), SystemClock),
+        (sources.clone(), refusals),
+        SourceSettings { namespace: watch_namespace.clone(), allowance: Allowance { hosts }, instance: instance() },
+    );
     let settings = Settings { namespace: watch_namespace, concurrency, instance: instance() };
     let policies = clients.reads.clone();
-    let controller = Controller::new((clients, source, SystemClock), metrics.clone(), settings);
+    let controller =
+        Controller::new((clients, sources.clone(), SystemClock), metrics.clone(), settings).with_pod_usages(usages);
     let servers =
         Servers::start(metrics, controller.health(), (metrics_bind_address, health_probe_bind_address)).await?;
-    let cancel = CancellationToken::new();
-    let stopping = cancel.clone();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        stopping.cancel();
-    });
-    controller.run(policies, cancel).await?;
+    cancel_on_signal(cancel.clone())?;
+    let keeping = tokio::spawn(keeper.run(cancel.clone()));
+    tokio::select! {
+        () = sources.settle() => {}
+        () = cancel.cancelled() => {}
+    }
+    let loops = async {
+        controller.run(policies, cancel.clone()).await?;
+        cancel.cancel();
+        Ok::<_, anyhow::Error>(())
+    };
+    // Without its keeper the registry would grow old unnoticed.
+    let kept = async { keeping.await.context("the keeper of Prometheus sources ended") };
+    tokio::try_join!(loops, kept)?;
     servers.stop().await;
     tracing::info!("Stopped");
     Ok(())
 }
 
-async fn configuration(kubeconfig: Option<std::path::PathBuf>, context: Option<String>) -> anyhow::Result<Config> {
-    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-    let config = match kubeconfig {
-        Some(file) => {
-            let kubeconfig = Kubeconfig::read_from(&file)
-                .with_context(|| format!("--kubeconfig {} could not be read", file.display()))?;
-            Config::from_custom_kubeconfig(kubeconfig, &options).await?
-        }
-        None if options.context.is_some() => Config::from_kubeconfig(&options).await?,
-        None => Config::infer().await.context(
-            "no cluster found: neither KUBECONFIG, ~/.kube/config nor a service account could be used; name one with --kubeconfig",
-        )?,
-    };
-    Ok(config)
+fn cancel_on_signal(cancel: CancellationToken) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        cancel.cancel();
+    });
+    Ok(())
 }
 
 /// The name of this process in events: the pod's name, where Kubernetes tells it.

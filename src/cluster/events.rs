@@ -86,8 +86,8 @@ impl<C: Clock> Writer<C> {
             if notice.warning && self.repeats(&notice) {
                 continue;
             }
-            let namespace = notice.regarding.namespace.clone().unwrap_or_default();
             let event = self.event(&notice);
+            let namespace = event.metadata.namespace.clone().unwrap_or_default();
             let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
             if let Err(error) = within_deadline(api.create(&PostParams::default(), &event)).await {
                 // An event is a courtesy: a namespace that is going away, or a full etcd, must not disturb anything.
@@ -123,7 +123,8 @@ impl<C: Clock> Writer<C> {
             metadata: ObjectMeta {
                 // The same shape as client-go's names: object, dot, a number that does not repeat.
                 name: Some(format!("{}.{:x}{:04x}", regarding, now_millis, self.serial & 0xffff)),
-                namespace: notice.regarding.namespace.clone(),
+                // Events on cluster-scoped objects live in the namespace default, as client-go's do.
+                namespace: Some(notice.regarding.namespace.clone().unwrap_or_else(|| "default".to_owned())),
                 ..ObjectMeta::default()
             },
             event_time: Some(MicroTime(now)),

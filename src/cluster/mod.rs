@@ -2,10 +2,13 @@
 //! server; must not decide anything.
 
 pub mod client;
+pub mod documents;
 pub mod error;
 pub mod events;
+pub mod informer;
 pub mod kinds;
 pub mod pods;
+pub mod prometheus_sources;
 pub mod rivals;
 pub mod scale;
 pub mod status;

@@ -4,52 +4,38 @@
 mod thin;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
-use futures::{StreamExt, TryStreamExt};
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
-use tokio::sync::watch;
-use tokio::time::Instant;
 
-use super::{ClusterError, REQUEST_DEADLINE};
-use crate::api::selector::{InvalidSelector, LabelTest};
+use super::REQUEST_DEADLINE;
+use super::informer::{Informer, Objects};
+use crate::api::selector::LabelTest;
 use crate::engine::{Absence, Absent, Pod, PodResources};
 use thin::ThinPod;
 
-/// How long a failing watch is believed. Pods come and go faster than sizes are changed, and their states are old by then.
-const BELIEVED_FOR: Duration = Duration::from_secs(60);
 /// Templates kept before those that no pod uses any more are swept out.
 const FIRST_SWEEP: usize = 1_024;
 
 /// Labels of a pod, sorted by key.
-type Labels = Vec<(Box<str>, Box<str>)>;
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels(Vec<(Box<str>, Box<str>)>);
+
+/// Pods that a selector selects.
+#[derive(Debug, Clone)]
+pub struct Selected {
+    /// The pods, sorted by name.
+    pub pods: Arc<[Pod]>,
+    /// Their labels. Neighbours that share theirs, as pods of one template do, stand here once.
+    pub labels: Vec<Arc<Labels>>,
+}
 
 /// All pods that may be seen.
 pub struct Pods {
     client: Client,
     /// The one namespace to watch; `None` for all.
     namespace: Option<String>,
-    watched: OnceLock<Watched>,
-}
-
-struct Watched {
-    index: Arc<Mutex<Index>>,
-    /// The first list is whole, or has failed.
-    settled: watch::Receiver<bool>,
-}
-
-/// What is kept. Written by the watch task alone.
-#[derive(Default)]
-struct Index {
-    synced: bool,
-    /// Since when the watch has failed without bringing anything, and what it last said.
-    failing: Option<(Instant, String)>,
-    by_namespace: BTreeMap<String, BTreeMap<Arc<str>, Entry>>,
-    /// What a running list has brought so far; replaces `by_namespace` when it is whole.
-    listing: BTreeMap<String, BTreeMap<Arc<str>, Entry>>,
-    templates: Templates,
+    watched: OnceLock<Informer<Entry>>,
 }
 
 #[derive(Debug, Clone)]
@@ -72,128 +58,46 @@ impl Pods {
         Self { client, namespace, watched: OnceLock::new() }
     }
 
-    /// The pods of `namespace` that `selector` selects, sorted by name. The first call starts the watch, and waits for its first list.
+    /// The pods of `namespace` that pass `test`. The first call starts the watch, and waits for its first list.
     ///
     /// # Errors
-    /// Why the pods are not known: no readable selector, no whole list yet, or a watch that has failed for a minute. Never an empty list
-    /// instead.
-    pub async fn of(&self, namespace: &str, selector: Option<&str>) -> Result<Arc<[Pod]>, Absent> {
-        let test = LabelTest::parse(selector.unwrap_or_default()).map_err(|error| unselected(&error))?;
-        let watched = self.watched.get_or_init(|| self.start());
-        let mut settled = watched.settled.clone();
-        let _either_way = tokio::time::timeout(REQUEST_DEADLINE, settled.wait_for(|settled| *settled)).await;
-        let index = watched.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.select(namespace, &test)
+    /// Why the pods are not known: no whole list yet, or a watch that has failed for a minute. Never an empty list instead.
+    pub async fn of(&self, namespace: &str, test: &LabelTest) -> Result<Selected, Absent> {
+        let informer = self.watched.get_or_init(|| self.start());
+        informer.settle(REQUEST_DEADLINE).await;
+        informer
+            .read(|pods| select(pods, namespace, test))
+            .map_err(|unknown| Absent { absence: Absence::Unavailable, message: unknown.to_string().into() })
     }
 
-    fn start(&self) -> Watched {
+    fn start(&self) -> Informer<Entry> {
         let api: Api<ThinPod> = match &self.namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        let index = Arc::default();
-        let (settling, settled) = watch::channel(false);
-        // A weak reference ends the task where the pods are dropped.
-        tokio::spawn(follow(api, Arc::downgrade(&index), settling));
-        Watched { index, settled }
+        let mut templates = Templates::default();
+        Informer::start("pods", api, move |name, pod| Some(templates.entry(name, pod)))
     }
 }
 
-fn unselected(error: &InvalidSelector) -> Absent {
-    Absent { absence: Absence::InvalidSelector, message: error.to_string().into() }
-}
-
-async fn follow(api: Api<ThinPod>, index: Weak<Mutex<Index>>, settling: watch::Sender<bool>) {
-    let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
-    loop {
-        let event = events.try_next().await;
-        let Some(index) = index.upgrade() else { return };
-        let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-        match event {
-            Ok(Some(event)) => {
-                let whole = matches!(event, watcher::Event::InitDone);
-                index.apply(event);
-                if whole {
-                    settling.send_replace(true);
-                }
-            }
-            Ok(None) => return,
-            Err(error) => {
-                let complaint = complaint(error);
-                tracing::warn!(error = complaint, "The watch of pods failed, it is tried again");
-                let since = index.failing.take().map_or_else(Instant::now, |(since, _)| since);
-                index.failing = Some((since, complaint));
-                settling.send_replace(true);
-            }
+fn select(pods: &Objects<Entry>, namespace: &str, test: &LabelTest) -> Selected {
+    let mut labels: Vec<Arc<Labels>> = Vec::new();
+    let pods = pods.within(namespace).map(|(_, entry)| entry).filter(|entry| test.passes(|key| entry.labels.get(key)));
+    let selected = pods.map(|entry| {
+        if labels.last().is_none_or(|last| !Arc::ptr_eq(last, &entry.labels)) {
+            labels.push(entry.labels.clone());
         }
-    }
-}
-
-/// What the API server said, in one short line.
-fn complaint(error: watcher::Error) -> String {
-    match error {
-        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
-            ClusterError::from(error).to_string()
-        }
-        other => other.to_string(),
-    }
-}
-
-impl Index {
-    fn select(&self, namespace: &str, test: &LabelTest) -> Result<Arc<[Pod]>, Absent> {
-        let lost = self.failing.as_ref().filter(|(since, _)| !self.synced || since.elapsed() > BELIEVED_FOR);
-        if let Some((_, complaint)) = lost {
-            let message = format!("pods cannot be watched: {complaint}");
-            return Err(Absent { absence: Absence::Unavailable, message: message.into() });
-        }
-        if !self.synced {
-            let message = "the API server has not listed the pods yet; this is tried again in the next pass";
-            return Err(Absent { absence: Absence::Unavailable, message: message.into() });
-        }
-        let pods = self.by_namespace.get(namespace).into_iter().flat_map(BTreeMap::values);
-        Ok(pods.filter(|entry| test.passes(|key| label(&entry.labels, key))).map(|entry| entry.pod.clone()).collect())
-    }
-
-    fn apply(&mut self, event: watcher::Event<ThinPod>) {
-        // The beginning of a list is only an attempt.
-        if !matches!(event, watcher::Event::Init) {
-            self.failing = None;
-        }
-        match event {
-            watcher::Event::Init => self.listing.clear(),
-            watcher::Event::InitApply(pod) => {
-                if let Some((namespace, entry)) = self.templates.entry(pod) {
-                    self.listing.entry(namespace).or_default().insert(entry.pod.name.clone(), entry);
-                }
-            }
-            watcher::Event::InitDone => {
-                self.by_namespace = std::mem::take(&mut self.listing);
-                self.synced = true;
-            }
-            watcher::Event::Apply(pod) => {
-                if let Some((namespace, entry)) = self.templates.entry(pod) {
-                    self.by_namespace.entry(namespace).or_default().insert(entry.pod.name.clone(), entry);
-                }
-            }
-            watcher::Event::Delete(pod) => {
-                let (Some(namespace), Some(name)) = (&pod.metadata.namespace, &pod.metadata.name) else { return };
-                if let Some(pods) = self.by_namespace.get_mut(namespace) {
-                    pods.remove(name.as_str());
-                    if pods.is_empty() {
-                        self.by_namespace.remove(namespace);
-                    }
-                }
-            }
-        }
-    }
+        entry.pod.clone()
+    });
+    Selected { pods: selected.collect(), labels }
 }
 
 impl Templates {
-    /// The namespace and the entry of a pod; `None` where it has no name.
-    fn entry(&mut self, pod: ThinPod) -> Option<(String, Entry)> {
+    /// What is kept of a pod.
+    fn entry(&mut self, name: &Arc<str>, pod: ThinPod) -> Entry {
         let owner = pod.owner();
-        let (namespace, labels, pod) = pod.into_parts()?;
-        let Some(owner) = owner else { return Some((namespace, Entry { labels: Arc::new(labels), pod })) };
+        let (labels, pod) = pod.into_parts(name);
+        let Some(owner) = owner else { return Entry { labels: Arc::new(labels), pod } };
         if self.by_owner.len() >= self.sweep_at.max(FIRST_SWEEP) {
             self.by_owner.retain(|_, (_, resources)| Arc::strong_count(resources) > 1);
             self.sweep_at = self.by_owner.len() * 2;
@@ -205,13 +109,28 @@ impl Templates {
         if shared.1 != pod.resources {
             shared.1 = pod.resources.clone();
         }
-        Some((namespace, Entry { labels: shared.0.clone(), pod: Pod { resources: shared.1.clone(), ..pod } }))
+        Entry { labels: shared.0.clone(), pod: Pod { resources: shared.1.clone(), ..pod } }
     }
 }
 
-fn label<'a>(labels: &'a Labels, key: &str) -> Option<&'a str> {
-    let index = labels.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
-    labels.get(index).map(|(_, value)| &**value)
+impl Labels {
+    /// The value of the label `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let index = self.0.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
+        self.0.get(index).map(|(_, value)| &**value)
+    }
+
+    /// Keys and values, sorted by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+}
+
+impl From<BTreeMap<String, String>> for Labels {
+    fn from(labels: BTreeMap<String, String>) -> Self {
+        Self(labels.into_iter().map(|(key, value)| (key.into_boxed_str(), value.into_boxed_str())).collect())
+    }
 }
 
 #[cfg(test)]

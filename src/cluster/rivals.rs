@@ -1,18 +1,15 @@
 //! Which workloads a HorizontalPodAutoscaler already drives, KEDA's included, since KEDA drives through one. A thin watch; must not
 //! decide who yields.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
 use kube::api::ObjectMeta;
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use serde::Deserialize;
-use tokio::sync::watch;
 
-use super::ClusterError;
+use super::informer::{Informer, Objects};
+use super::{ClusterError, within_deadline};
 use crate::api::TargetRef;
 
 /// Longest that a start waits for the first list of HorizontalPodAutoscalers. After that the guard works with what it has: an API server
@@ -44,17 +41,8 @@ impl WorkloadKey {
 
 /// The workloads that HorizontalPodAutoscalers drive.
 pub struct Rivals {
-    index: Arc<Mutex<Index>>,
-    settled: watch::Receiver<bool>,
-}
-
-/// Who drives what. Written by the watch task alone.
-#[derive(Debug, Default)]
-struct Index {
-    /// What drives each workload, by the autoscaler's namespace and name.
-    by_autoscaler: BTreeMap<(String, String), Driver>,
-    /// What a running list has brought so far.
-    listing: BTreeMap<(String, String), Driver>,
+    client: Client,
+    informer: Informer<Driver>,
 }
 
 /// One autoscaler and its workload.
@@ -70,78 +58,48 @@ impl Rivals {
     #[must_use]
     pub fn start(client: Client, namespace: Option<&str>) -> Self {
         let api: Api<ThinAutoscaler> = match namespace {
-            Some(namespace) => Api::namespaced(client, namespace),
-            None => Api::all(client),
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
         };
-        let index = Arc::default();
-        let (settling, settled) = watch::channel(false);
-        // A weak reference ends the task where the rivals are dropped.
-        tokio::spawn(follow(api, Arc::downgrade(&index), settling));
-        Self { index, settled }
+        let keep = |_: &_, autoscaler: ThinAutoscaler| autoscaler.driver();
+        Self { client, informer: Informer::start("HorizontalPodAutoscalers", api, keep) }
     }
 
     /// Returns once the first list is whole, is refused, or has taken too long.
     pub async fn settle(&self) {
-        let mut settled = self.settled.clone();
-        let _either_way = tokio::time::timeout(SETTLE_DEADLINE, settled.wait_for(|settled| *settled)).await;
+        self.informer.settle(SETTLE_DEADLINE).await;
     }
 
-    /// The autoscaler that drives `workload`, as a sentence names it.
-    #[must_use]
-    pub fn of(&self, workload: &WorkloadKey) -> Option<String> {
-        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.by_autoscaler.values().find(|driver| driver.workload == *workload).map(|driver| driver.title.clone())
+    /// The autoscaler that drives `workload`, as a sentence names it. Where the watch is not believed any more, the autoscaler that it
+    /// last named is asked for: one that is gone must not keep a policy from its workload, one that is there must not be fought.
+    pub async fn of(&self, workload: &WorkloadKey) -> Option<String> {
+        match self.informer.read(|autoscalers| driver_of(autoscalers, workload)) {
+            Ok(found) => found.map(|(_, title)| title),
+            Err(_unknown) => {
+                let (name, title) = self.informer.last_seen(|autoscalers| driver_of(autoscalers, workload))?;
+                self.still_drives((&name, title), workload).await
+            }
+        }
     }
-}
 
-async fn follow(api: Api<ThinAutoscaler>, index: std::sync::Weak<Mutex<Index>>, settling: watch::Sender<bool>) {
-    let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
-    loop {
-        let event = events.try_next().await;
-        let Some(index) = index.upgrade() else { return };
-        match event {
-            Ok(Some(event)) => {
-                let whole = matches!(event, watcher::Event::InitDone);
-                index.lock().unwrap_or_else(PoisonError::into_inner).apply(event);
-                if whole {
-                    settling.send_replace(true);
-                }
+    async fn still_drives(&self, (name, title): (&str, String), workload: &WorkloadKey) -> Option<String> {
+        let api: Api<ThinAutoscaler> = Api::namespaced(self.client.clone(), &workload.namespace);
+        match within_deadline(api.get(name)).await {
+            Ok(autoscaler) => {
+                autoscaler.driver().filter(|driver| driver.workload == *workload).map(|driver| driver.title)
             }
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(error = %complaint(error), "HorizontalPodAutoscalers cannot be watched: one that drives the same workload as a policy may go unnoticed");
-                settling.send_replace(true);
-            }
+            // Gone, or nobody may know: what cannot be seen must not keep a workload from growing.
+            Err(ClusterError::NotFound { .. } | ClusterError::Forbidden { .. }) => None,
+            // An API server that does not answer takes no sizes either.
+            Err(_) => Some(title),
         }
     }
 }
 
-/// What the API server said, in one short line.
-fn complaint(error: watcher::Error) -> String {
-    match error {
-        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
-            ClusterError::from(error).to_string()
-        }
-        other => other.to_string(),
-    }
-}
-
-impl Index {
-    fn apply(&mut self, event: watcher::Event<ThinAutoscaler>) {
-        match event {
-            watcher::Event::Init => self.listing.clear(),
-            watcher::Event::InitApply(autoscaler) => {
-                self.listing.extend(autoscaler.driver());
-            }
-            watcher::Event::InitDone => self.by_autoscaler = std::mem::take(&mut self.listing),
-            watcher::Event::Apply(autoscaler) => self.by_autoscaler.extend(autoscaler.driver()),
-            watcher::Event::Delete(autoscaler) => {
-                if let Some((key, _)) = autoscaler.driver() {
-                    self.by_autoscaler.remove(&key);
-                }
-            }
-        }
-    }
+/// Name and title of the first autoscaler, by name, that drives `workload`.
+fn driver_of(autoscalers: &Objects<Driver>, workload: &WorkloadKey) -> Option<(Arc<str>, String)> {
+    let mut drivers = autoscalers.within(&workload.namespace);
+    drivers.find_map(|(name, driver)| (driver.workload == *workload).then(|| (name.clone(), driver.title.clone())))
 }
 
 /// A HorizontalPodAutoscaler reduced to what it drives.
@@ -168,16 +126,15 @@ struct ThinTarget {
 }
 
 impl ThinAutoscaler {
-    fn driver(&self) -> Option<((String, String), Driver)> {
-        let (namespace, name) = (self.metadata.namespace.clone()?, self.metadata.name.clone()?);
-        let target = &self.spec.scale_target_ref;
-        let target =
-            TargetRef { api_version: target.api_version.clone(), kind: target.kind.clone(), name: target.name.clone() };
+    fn driver(self) -> Option<Driver> {
+        let (namespace, name) = (self.metadata.namespace?, self.metadata.name?);
+        let ThinTarget { api_version, kind, name: target } = self.spec.scale_target_ref;
         let owner = self.metadata.owner_references.iter().flatten().find(|owner| owner.kind == "ScaledObject");
         let title = match owner {
             Some(owner) => format!("ScaledObject {:?} through HorizontalPodAutoscaler {name:?}", owner.name),
             None => format!("HorizontalPodAutoscaler {name:?}"),
         };
-        Some(((namespace.clone(), name), Driver { workload: WorkloadKey::new(&namespace, &target), title }))
+        let workload = WorkloadKey::new(&namespace, &TargetRef { api_version, kind, name: target });
+        Some(Driver { workload, title })
     }
 }

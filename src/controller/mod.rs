@@ -9,6 +9,8 @@ mod observe;
 pub mod registry;
 mod report;
 pub mod schedule;
+mod selectors;
+pub mod sources;
 mod sync;
 
 use std::collections::HashMap;
@@ -31,11 +33,13 @@ use crate::cluster::rivals::Rivals;
 use crate::cluster::{Pods, Scales};
 use crate::sources::MetricSource;
 use crate::sources::kubernetes::MetricsApis;
+use crate::sources::prometheus::usage::PodUsages;
 use crate::telemetry::http::Health;
 use crate::telemetry::{Metrics, PolicyKey};
 use claims::Claims;
 use registry::{Change, Memory, Registry, key_of};
 use schedule::{Millis, PolicyId, Schedule};
+use selectors::Selectors;
 
 /// Longest that a stop waits for passes that are running: below the 30 s that Kubernetes grants, above the 5 s of any request.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
@@ -59,6 +63,8 @@ pub struct Context<M, C> {
     pub source: M,
     /// Where the metrics of HPA's own types come from.
     pub metrics_apis: MetricsApis,
+    /// Where cpu and memory of pods come from; `None` for the metrics APIs as well.
+    pub pod_usages: Option<PodUsages>,
     /// What time it is.
     pub clock: C,
     /// Own metrics.
@@ -69,6 +75,8 @@ pub struct Context<M, C> {
     pub rivals: Rivals,
     /// Which policies would write to which workload.
     pub(crate) claims: Claims,
+    /// Which policies measure which pods.
+    pub(crate) selectors: Selectors,
 }
 
 /// How a controller runs.
@@ -119,6 +127,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             pods: Pods::new(clients.reads.clone(), settings.namespace.clone()),
             // The client that repeats nothing: a pause of its own would eat the deadline, and the next pass asks again.
             metrics_apis: MetricsApis::new(clients.writes.clone()),
+            pod_usages: None,
             client,
             scales: Scales::new(clients, settings.namespace.clone()),
             source,
@@ -127,6 +136,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             events,
             rivals,
             claims: Claims::default(),
+            selectors: Selectors::default(),
         };
         Self {
             context: Arc::new(context),
@@ -140,6 +150,16 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             epoch: Instant::now(),
             event_writer,
         }
+    }
+
+    /// Takes cpu and memory of pods from there, and from `metrics.k8s.io` where there is `None`, as a new controller does.
+    #[must_use]
+    pub fn with_pod_usages(mut self, usages: Option<PodUsages>) -> Self {
+        // Nobody shares the context before the controller runs.
+        if let Some(context) = Arc::get_mut(&mut self.context) {
+            context.pod_usages = usages;
+        }
+        self
     }
 
     /// What the probes of this controller read.
@@ -244,6 +264,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                     self.schedule.remove(id);
                     self.context.metrics.policies.forget(&key);
                     self.context.claims.release(&key);
+                    self.context.selectors.release(&key);
                 }
                 self.listed = true;
                 self.health.set_ready(true);
@@ -276,6 +297,9 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                 Change::Due(id) => {
                     if let Some(entry) = self.registry.get_mut(id) {
                         entry.subject.claim(&self.context.claims);
+                        if !entry.subject.needs_pods() {
+                            self.context.selectors.release(&entry.subject.key);
+                        }
                         let rhythm = (entry.subject.uid.as_str(), entry.subject.period_millis());
                         self.schedule.upsert(id, rhythm, now);
                     }
@@ -289,6 +313,8 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
         self.context.metrics.policies.forget(key);
         self.context.claims.release(key);
         let id = self.registry.remove(key);
+        // After the registry, which marks the policy: a pass that is running takes its selector in no more.
+        self.context.selectors.release(key);
         if let Some(id) = id {
             self.schedule.remove(id);
         }

@@ -7,25 +7,44 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use super::Context;
+use super::registry::Subject;
+use super::selectors::MOST_OTHERS;
 use crate::api::Resolved;
+use crate::api::publish::Overlap;
 use crate::api::query::{MetricRequest, PodUsage};
 use crate::clock::Clock;
 use crate::cluster::SeenScale;
-use crate::engine::{self, Absent, Observation, Pod, Reading, State, Timestamp};
+use crate::engine::{self, Absence, Absent, Observation, Pod, Reading, State, Timestamp};
 use crate::sources::kubernetes::PodScope;
 use crate::sources::{Ask, MetricSource};
+
+/// What was seen of a workload.
+#[derive(Debug, Clone)]
+pub(super) struct Observed {
+    /// What the decision is made from.
+    pub observation: Observation,
+    /// Whether others measure its pods as well.
+    pub overlap: Overlap,
+}
 
 /// The observation of a workload as it was seen, now. All requests go out together, each under its source's own deadline.
 pub(super) async fn observe<M: MetricSource, C: Clock>(
     context: &Context<M, C>,
-    (namespace, resolved): (&str, &Resolved),
+    (subject, resolved): (&Subject, &Resolved),
     (state, seen): (&State, &SeenScale),
-) -> Observation {
+) -> Observed {
     let replicas = seen.replicas;
     if !engine::asks_metrics(&resolved.policy, state, replicas) {
-        return Observation { now: context.clock.now(), replicas, pods: None, readings: Vec::new() };
+        let observation = Observation { now: context.clock.now(), replicas, pods: None, readings: Vec::new() };
+        return Observed { observation, overlap: Overlap::Unknown };
     }
-    let pods = pods(context, (namespace, resolved), seen).await;
+    let namespace = subject.key.namespace.as_str();
+    let (pods, overlap) = if subject.needs_pods() {
+        let (pods, overlap) = pods(context, (subject, resolved), seen).await;
+        (Some(pods), overlap)
+    } else {
+        (None, Overlap::None)
+    };
     let now = context.clock.now();
     let place = Place { namespace, seen, pods: pods.as_ref() };
     let readings = join_all(resolved.requests.iter().map(|request| async {
@@ -35,7 +54,8 @@ pub(super) async fn observe<M: MetricSource, C: Clock>(
         context.metrics.queried(started.elapsed().as_secs_f64(), failed);
         reading
     }));
-    Observation { now, replicas, readings: readings.await, pods: pods.and_then(Result::ok) }
+    let observation = Observation { now, replicas, readings: readings.await, pods: pods.and_then(Result::ok) };
+    Observed { observation, overlap }
 }
 
 /// What a request is asked for.
@@ -47,16 +67,42 @@ struct Place<'a> {
     pods: Option<&'a Result<Arc<[Pod]>, Absent>>,
 }
 
-/// The workload's pods, where a metric has a value per pod. Nothing is watched for policies that need none.
+/// The workload's pods, and whether others select some of them.
 async fn pods<M, C>(
     context: &Context<M, C>,
-    (namespace, resolved): (&str, &Resolved),
+    (subject, resolved): (&Subject, &Resolved),
     seen: &SeenScale,
-) -> Option<Result<Arc<[Pod]>, Absent>> {
-    if !resolved.policy.metrics.iter().any(|metric| metric.kind.is_per_pod()) {
-        return None;
+) -> (Result<Arc<[Pod]>, Absent>, Overlap) {
+    let selector = seen.selector.as_deref().unwrap_or_default();
+    let test = match context.selectors.hold(subject, (&resolved.target, selector)) {
+        Ok(test) => test,
+        Err(error) => {
+            let absent = Absent { absence: Absence::InvalidSelector, message: error.to_string().into() };
+            return (Err(absent), Overlap::None);
+        }
+    };
+    match context.pods.of(&subject.key.namespace, &test).await {
+        Ok(selected) => {
+            let others = context.selectors.others(&subject.key, &selected.labels);
+            let names: Vec<&str> = others.iter().map(|key| key.name.as_str()).collect();
+            (Ok(selected.pods), overlap(selector, &names))
+        }
+        Err(absent) => (Err(absent), Overlap::Unknown),
     }
-    Some(context.pods.of(namespace, seen.selector.as_deref()).await)
+}
+
+/// HPA stops here, both sides, until somebody notices. Going on with a warning serves the workload better: what is measured is too much
+/// rather than too little, and a size that is stuck at peak is the worse harm.
+fn overlap(selector: &str, others: &[&str]) -> Overlap {
+    if others.is_empty() {
+        return Overlap::None;
+    }
+    let named: Vec<String> = others.iter().take(MOST_OTHERS - 1).map(|name| format!("{name:?}")).collect();
+    let more = if others.len() < MOST_OTHERS { "" } else { " and more" };
+    Overlap::Found(format!(
+        "pods that {selector:?} selects are measured by ScalingPolicy {}{more} as well, so each counts the other's pods; give their workloads selectors that share no pod",
+        named.join(", ")
+    ))
 }
 
 async fn read<M: MetricSource, C>(
@@ -68,7 +114,7 @@ async fn read<M: MetricSource, C>(
     match request {
         MetricRequest::Prometheus(query) => context.source.read(Ask { query, namespace, at: now }).await,
         MetricRequest::PodUsage(usage) => match place.scope() {
-            Ok(scope) => pod_usage(context, usage, (scope, now)).await,
+            Ok(scope) => pod_usage(context, usage, ((scope, place.known_pods()), now)).await,
             Err(absent) => Reading::Missing(absent),
         },
         MetricRequest::PodMetric(metric) => match place.scope() {
@@ -82,12 +128,17 @@ async fn read<M: MetricSource, C>(
     }
 }
 
-/// What the pods use. The one place that knows which source tells it.
+/// What the pods use. The one place that knows which source tells it: Prometheus for what it has a query for, where it was chosen.
 async fn pod_usage<M, C>(
     context: &Context<M, C>,
     usage: &PodUsage,
-    (scope, now): (PodScope<'_>, Timestamp),
+    ((scope, pods), now): ((PodScope<'_>, &[Pod]), Timestamp),
 ) -> Reading {
+    if let Some(usages) = &context.pod_usages
+        && let Some(reading) = usages.read(usage, (scope.namespace, pods), now).await
+    {
+        return reading;
+    }
     context.metrics_apis.pod_usage(usage, scope, now).await
 }
 
@@ -98,5 +149,9 @@ impl<'a> Place<'a> {
             return Err(absent.clone());
         }
         Ok(PodScope { namespace: self.namespace, selector: self.seen.selector.as_deref().unwrap_or_default() })
+    }
+
+    fn known_pods(self) -> &'a [Pod] {
+        self.pods.and_then(|pods| pods.as_deref().ok()).unwrap_or_default()
     }
 }

@@ -13,7 +13,8 @@ use crate::api::spec::{DEFAULT_POLLING_PERIOD_SECONDS, PAUSED_ANNOTATION, PAUSED
 use crate::api::{self, InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus};
 use crate::cluster::SeenScale;
 use crate::cluster::rivals::WorkloadKey;
-use crate::engine::{Mode, Policy, Rescale, State, Timestamp};
+use crate::engine::recollection::patience_millis;
+use crate::engine::{Mode, Policy, Rescale, Standing, State, Timestamp};
 use crate::telemetry::PolicyKey;
 
 /// One policy as a pass sees it: shared, never changed in place.
@@ -42,6 +43,10 @@ pub struct Memory {
     pub state: State,
     /// The status that the API server holds, as last written by us, or as found at the start.
     pub status: Option<Arc<ScalingPolicyStatus>>,
+    /// The decision that `status` tells, where it tells one without a write.
+    pub told: Option<publish::Told>,
+    /// What `status` tells of the recommendations before this process has been taken in, once, at the first size that was seen.
+    pub recalled: bool,
     /// The last change of size.
     pub last_scale: Option<Timestamp>,
     /// A write whose answer never came.
@@ -70,6 +75,19 @@ impl Memory {
             && landed(&unconfirmed) == Some(true)
         {
             self.record(policy, unconfirmed.rescale);
+        }
+    }
+
+    /// Takes in, at the first size that is seen, what the status tells of the recommendations before this process; later, that nobody
+    /// looked for a while.
+    pub fn recall(&mut self, subject: &Subject, resolved: &Resolved, (current, now): (i32, Timestamp)) {
+        let (policy, period_seconds) = (&resolved.policy, resolved.polling_period_seconds);
+        let standing = Standing { policy, current, now };
+        if std::mem::replace(&mut self.recalled, true) {
+            self.state.notice_absence(standing, patience_millis(policy, period_seconds));
+        } else if let Some(status) = &self.status {
+            let rhythm = (standing, subject.generation, period_seconds);
+            publish::recall(&mut self.state, status, rhythm);
         }
     }
 
@@ -237,6 +255,12 @@ impl Subject {
             Mode::Auto | Mode::Paused { replicas: Some(_) } => true,
             Mode::DryRun | Mode::Paused { replicas: None } => false,
         })
+    }
+
+    /// Some metric of this policy has a value per pod. Nothing is watched, and nothing can overlap, for policies that need no pods.
+    #[must_use]
+    pub fn needs_pods(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.metrics.iter().any(|metric| metric.kind.is_per_pod()))
     }
 
     /// Claims the workload that this policy would write to. One that only watches, or is invalid, claims none.

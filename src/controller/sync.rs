@@ -24,7 +24,7 @@ pub(super) async fn sync<M: MetricSource, C: Clock>(
             report::report(&context, &subject, &mut memory, Finding::Invalid(invalid)).await;
             true
         }
-        Ok(resolved) if let Some(message) = rival(&context, &subject, resolved) => {
+        Ok(resolved) if let Some(message) = rival(&context, &subject, resolved).await => {
             report::report(&context, &subject, &mut memory, Finding::Rivaled { message }).await;
             // Looking again costs nothing, so the way is free one period after the rival is gone.
             false
@@ -48,13 +48,13 @@ pub(super) async fn sync<M: MetricSource, C: Clock>(
 }
 
 /// Who else drives the workload that this policy would write to, in a sentence with the mend.
-fn rival<M, C>(context: &Context<M, C>, subject: &Subject, resolved: &Resolved) -> Option<String> {
+async fn rival<M, C>(context: &Context<M, C>, subject: &Subject, resolved: &Resolved) -> Option<String> {
     if !subject.writes() {
         return None;
     }
     let target = &resolved.target;
     let workload = WorkloadKey::new(&subject.key.namespace, target);
-    if let Some(autoscaler) = context.rivals.of(&workload) {
+    if let Some(autoscaler) = context.rivals.of(&workload).await {
         return Some(format!(
             "{} {:?} is driven by {autoscaler} already; delete that, or set mode: DryRun to see what this policy would do",
             target.kind, target.name
@@ -75,12 +75,13 @@ async fn pass<M: MetricSource, C: Clock>(
     seen: SeenScale,
 ) -> bool {
     memory.confirm(&resolved.policy, &seen);
-    let observation = observe::observe(context, (&subject.key.namespace, resolved), (&memory.state, &seen)).await;
+    memory.recall(subject, resolved, (seen.replicas.spec, context.clock.now()));
+    let observed = observe::observe(context, (subject, resolved), (&memory.state, &seen)).await;
     if subject.is_superseded() {
         // Somebody paused, edited or deleted the policy while the metrics were asked: what it says now counts, and its own pass follows.
         return false;
     }
-    let acted = act::decide_and_act(context, (subject, resolved), memory, (seen, observation)).await;
+    let acted = act::decide_and_act(context, (subject, resolved), memory, (seen, observed)).await;
     match &acted.write {
         Write::Done(rescale) => memory.record(&resolved.policy, *rescale),
         Write::Failed { rescale, error, .. } if error.outcome_unknown() => {
@@ -91,8 +92,8 @@ async fn pass<M: MetricSource, C: Clock>(
     }
     // Where some metric works, the policy may still have to grow, and keeps its pace.
     let failed = matches!(acted.write, Write::Failed { .. })
-        || matches!(acted.decision.trace.outcome, Outcome::MetricsFailed { .. })
-            && !only_sources_are_away(&resolved.policy, &acted.decision.trace);
+        || matches!(acted.trace.outcome, Outcome::MetricsFailed { .. })
+            && !only_sources_are_away(&resolved.policy, &acted.trace);
     report::report(context, subject, memory, Finding::Decided(resolved, Box::new(acted))).await;
     failed
 }

@@ -87,10 +87,10 @@ fn follow_metrics(policy: &Policy, state: &mut State, seen: (&Observation, Bound
         return;
     };
 
-    let stored = state.recommendations.get_or_insert_default();
     let wish = Wish { current, proposal, now: observation.now };
-    let (stabilization, slot) = stabilize(policy, (stored, state.blind), wish);
+    let (stabilization, slot) = stabilize(policy, state, wish);
     // The raw wish is stored, whatever becomes of it (HPA rule).
+    let stored = state.recommendations.get_or_insert_default();
     remember(stored, slot, Recommendation { replicas: proposal, at: observation.now });
     trace.stabilization = Some(stabilization);
 

@@ -1,6 +1,7 @@
 //! What goes into a policy's memory and what is overwritten there. The only place that changes [`State`]'s lists.
 
 use super::policy::{Direction, Policy, Rules};
+use super::recollection::Recollection;
 use super::state::{Recommendation, Rescale, ScaleEvent, State};
 use super::time::Timestamp;
 
@@ -28,6 +29,7 @@ impl State {
     pub(super) fn forget_recommendations(&mut self) {
         self.recommendations = None;
         self.blind = None;
+        self.recalled = Recollection::default();
     }
 
     /// Remembers a change of size that the API server acknowledged, so that rate policies count it. Without `behavior` nothing counts

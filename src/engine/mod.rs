@@ -17,6 +17,7 @@ pub mod pods;
 pub mod policy;
 pub mod propose;
 pub mod rate_limit;
+pub mod recollection;
 pub mod requests;
 pub mod samples;
 pub mod stabilize;
@@ -35,6 +36,7 @@ pub use policy::{
     Behavior, Direction, Growth, Metric, MetricKind, Mode, Policy, RateKind, RatePolicy, Rules, Select, Settings,
     Target, WarmUp,
 };
+pub use recollection::{Recollection, Standing};
 pub use samples::{ContainerUsages, PodSample, PodSamples};
 pub use state::{Recommendation, Rescale, ScaleEvent, State};
 pub use time::Timestamp;

@@ -113,6 +113,12 @@ pub enum Absence {
     NoSampleMatches,
     /// The workload tells no selector, or none that can be read: its pods are not known.
     InvalidSelector,
+    /// There is no source of that name.
+    SourceNotFound,
+    /// The source does not let this namespace use it.
+    SourceNotAllowed,
+    /// The source cannot be asked yet, for want of a credential for example.
+    SourceNotReady,
 }
 
 impl Absence {
@@ -143,6 +149,9 @@ impl Absence {
             Self::ContainerMissing => "ContainerMissing",
             Self::NoSampleMatches => "NoSampleMatchesAPod",
             Self::InvalidSelector => "InvalidSelector",
+            Self::SourceNotFound => "SourceNotFound",
+            Self::SourceNotAllowed => "SourceNotAllowed",
+            Self::SourceNotReady => "SourceNotReady",
         }
     }
 }
@@ -176,6 +185,63 @@ impl Reading {
             Self::Complete(_) => None,
             Self::PerPod(samples) => samples.partial(),
             Self::Partial(_, absent) | Self::Missing(absent) => Some(absent),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_absence_has_a_word_of_its_own() {
+        use Absence as A;
+        let all = [
+            A::Empty,
+            A::NotFinite,
+            A::Stale,
+            A::WindowTooYoung,
+            A::TooManySeries,
+            A::Warnings,
+            A::WrongType,
+            A::BadQuery,
+            A::Unauthorized,
+            A::Unavailable,
+            A::Unreachable,
+            A::Timeout,
+            A::TooLarge,
+            A::Malformed,
+            A::Unsupported,
+            A::NotAsked,
+            A::NoPods,
+            A::NoUsableSamples,
+            A::RequestMissing,
+            A::ContainerMissing,
+            A::NoSampleMatches,
+            A::InvalidSelector,
+        ];
+        let words: BTreeSet<&str> = all.iter().map(|absence| absence.reason()).collect();
+        assert_eq!(words.len(), all.len(), "{words:?}");
+        for word in words {
+            let camel =
+                word.starts_with(|c: char| c.is_ascii_uppercase()) && word.chars().all(|c| c.is_ascii_alphanumeric());
+            assert!(camel && word.len() > 5, "{word:?} goes into conditions and labels");
+        }
+    }
+
+    #[test]
+    fn what_a_reading_holds() {
+        let sample = Sample { value: Milli::new(5), series: 1, age_millis: None };
+        let absent = Absent { absence: Absence::Warnings, message: "half".into() };
+        for (reading, holds, partial) in [
+            (Reading::Complete(sample), true, false),
+            (Reading::Partial(sample, absent), true, true),
+            (Reading::missing(Absence::Timeout, "late"), false, false),
+        ] {
+            assert_eq!(reading.sample(), holds.then_some(sample), "{reading:?}");
+            assert_eq!(reading.is_partial(), partial, "{reading:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the windows make of a recommendation. Owns both of HPA's paths; reads the memory, writes nothing.
 
 use super::policy::{Direction, Policy};
-use super::state::Recommendation;
+use super::state::{Recommendation, State};
 use super::time::Timestamp;
 use super::trace::{Held, Stabilization};
 
@@ -71,45 +71,67 @@ pub fn stabilize_behavior(stored: &[Recommendation], windows: Windows, wish: Wis
     Stabilized { replicas: wish.current.max(lowest).min(highest), slot }
 }
 
-/// The path that the policy's `behavior` selects, told for the trace. Without `behavior` the result is bounded by the present size
-/// as well: HPA would grow back to what was asked for earlier, against the metrics.
-#[must_use]
-pub fn stabilize(
-    policy: &Policy,
-    (stored, blind): (&[Recommendation], Option<Recommendation>),
-    wish: Wish,
-) -> (Stabilization, Option<usize>) {
-    let (mut stabilized, windows) = match &policy.behavior {
-        None => {
-            let windows = Windows { up_seconds: 0, down_seconds: policy.downscale_window_seconds.max(0) };
-            (stabilize_simple(stored, windows.down_seconds, wish), windows)
+impl Windows {
+    /// The windows of `policy`. Without `behavior` growing is never delayed (HPA rule).
+    #[must_use]
+    pub fn of(policy: &Policy) -> Self {
+        let behavior = policy.behavior.as_ref();
+        let down_seconds = behavior.and_then(|behavior| behavior.down.window_seconds);
+        let up_seconds = behavior.and_then(|behavior| behavior.up.window_seconds);
+        Self {
+            up_seconds: up_seconds.unwrap_or(0).max(0),
+            down_seconds: down_seconds.unwrap_or(policy.downscale_window_seconds).max(0),
         }
-        Some(behavior) => {
-            let down_seconds = behavior.down.window_seconds.unwrap_or(policy.downscale_window_seconds).max(0);
-            let up_seconds = behavior.up.window_seconds.unwrap_or(0).max(0);
-            let windows = Windows { up_seconds, down_seconds };
-            (stabilize_behavior(stored, windows, wish), windows)
-        }
-    };
-    stabilized.replicas = stabilized.replicas.min(wish.proposal.max(wish.current));
-    let blind = blind.filter(|blind| wish.now.millis_since(blind.at) < millis(windows.down_seconds));
-    if let Some(blind) = blind {
-        stabilized.replicas = stabilized.replicas.max(blind.replicas.min(wish.current));
     }
-    let held = (stabilized.replicas != wish.proposal).then(|| {
-        let holding = stored.iter().copied().chain(blind);
-        held(holding, windows, (wish, stabilized.replicas))
-    });
-    (Stabilization { replicas: stabilized.replicas, held }, stabilized.slot)
 }
 
-/// Which window held the wish at `replicas`, and until when.
-fn held(holding: impl Iterator<Item = Recommendation>, windows: Windows, (wish, replicas): (Wish, i32)) -> Held {
-    let (direction, window_seconds) = if wish.proposal > replicas {
-        (Direction::Up, windows.up_seconds)
-    } else {
-        (Direction::Down, windows.down_seconds)
+/// The path that the policy's `behavior` selects, told for the trace. Without `behavior` the result is bounded by the present size
+/// as well: HPA would grow back to what was asked for earlier, against the metrics.
+///
+/// What was held for want of data, and what is known of the time before a restart, holds like a recommendation, and never moves the
+/// size by itself.
+#[must_use]
+pub fn stabilize(policy: &Policy, state: &State, wish: Wish) -> (Stabilization, Option<usize>) {
+    let stored = state.recommendations.as_deref().unwrap_or_default();
+    let windows = Windows::of(policy);
+    let mut stabilized = match &policy.behavior {
+        None => stabilize_simple(stored, windows.down_seconds, wish),
+        Some(_) => stabilize_behavior(stored, windows, wish),
     };
+    stabilized.replicas = stabilized.replicas.min(wish.proposal.max(wish.current));
+    let age_millis = |entry: &Recommendation| wish.now.millis_since(entry.at);
+    let (up_millis, down_millis) = (millis(windows.up_seconds), millis(windows.down_seconds));
+    let blind = state.blind.filter(|blind| age_millis(blind) < down_millis);
+    // The far edge counts where it does for recommendations.
+    let edge_millis = i64::from(policy.behavior.is_none());
+    let recalled = &state.recalled;
+    let lows = recalled.lowest.iter().copied().filter(|low| age_millis(low) < up_millis);
+    let highs =
+        recalled.highest.iter().copied().filter(|high| age_millis(high) < down_millis + edge_millis).chain(blind);
+    if let Some(low) = lows.clone().map(|low| low.replicas).min() {
+        stabilized.replicas = stabilized.replicas.min(low.max(wish.current));
+    }
+    if let Some(high) = highs.clone().map(|high| high.replicas).max() {
+        stabilized.replicas = stabilized.replicas.max(high.min(wish.current));
+    }
+    let replicas = stabilized.replicas;
+    let stored = stored.iter().copied();
+    let held = if wish.proposal > replicas {
+        Some(held(stored.chain(lows), (Direction::Up, windows.up_seconds), (wish, replicas)))
+    } else if wish.proposal < replicas {
+        Some(held(stored.chain(highs), (Direction::Down, windows.down_seconds), (wish, replicas)))
+    } else {
+        None
+    };
+    (Stabilization { replicas, held }, stabilized.slot)
+}
+
+/// Until when the window of this direction holds the wish at `replicas`.
+fn held(
+    holding: impl Iterator<Item = Recommendation>,
+    (direction, window_seconds): (Direction, i32),
+    (wish, replicas): (Wish, i32),
+) -> Held {
     let holds = |recommendation: &Recommendation| {
         wish.now.millis_since(recommendation.at) <= millis(window_seconds)
             && match direction {
@@ -135,6 +157,10 @@ mod tests {
         list.iter().map(|&(replicas, age)| Recommendation { replicas, at: at(-age) }).collect()
     }
 
+    fn remembering(list: &[(i32, i64)], blind: Option<Recommendation>) -> State {
+        State { recommendations: Some(stored(list)), blind, ..State::default() }
+    }
+
     fn wish(current: i32, proposal: i32) -> Wish {
         Wish { current, proposal, now: at(0) }
     }
@@ -155,7 +181,8 @@ mod tests {
             ("up at once", 4, 6, 6, None),
         ];
         for (name, current, proposal, replicas, until) in table {
-            let (stabilization, _) = stabilize(&policy(1, 100), (&stored(&[(5, 10)]), None), wish(current, proposal));
+            let (stabilization, _) =
+                stabilize(&policy(1, 100), &remembering(&[(5, 10)], None), wish(current, proposal));
             assert_eq!(stabilization.replicas, replicas, "{name}");
             assert_eq!(stabilization.held.and_then(|held| held.until), until, "{name}");
         }
@@ -174,7 +201,7 @@ mod tests {
             for behavior in [None, Some(behavior())] {
                 let mut policy = policy(1, 100);
                 policy.behavior = behavior;
-                let (stabilization, _) = stabilize(&policy, (&[], blind), wish(current, proposal));
+                let (stabilization, _) = stabilize(&policy, &remembering(&[], blind), wish(current, proposal));
                 assert_eq!(stabilization.replicas, replicas, "{name}");
                 assert_eq!(stabilization.held.and_then(|held| held.until), until, "{name}");
             }
@@ -186,7 +213,7 @@ mod tests {
         let mut policy = policy(1, 100);
         policy.behavior = Some(behavior());
         policy.behavior.as_mut().unwrap().up.window_seconds = Some(60);
-        let (stabilization, slot) = stabilize(&policy, (&stored(&[(5, 30), (7, 10), (2, 70)]), None), wish(3, 9));
+        let (stabilization, slot) = stabilize(&policy, &remembering(&[(5, 30), (7, 10), (2, 70)], None), wish(3, 9));
         assert_eq!((stabilization.replicas, slot), (5, None));
         let held = stabilization.held.unwrap();
         assert_eq!((held.direction, held.window_seconds, held.until), (Direction::Up, 60, Some(at(30))));

@@ -1,6 +1,7 @@
 //! What a policy remembers from one decision to the next: recommendations and scale events. A plain value; holds no reference to anything.
 
 use super::missing::Streak;
+use super::recollection::Recollection;
 use super::time::Timestamp;
 
 /// The memory of one policy. `State::default()` is a policy never seen before: its first decision seeds the present size, so that
@@ -13,6 +14,8 @@ pub struct State {
     /// counts it like a recommendation, so that the first answer after an outage lowers nothing before a full window was seen again.
     /// HPA remembers nothing of such a pass.
     pub blind: Option<Recommendation>,
+    /// What is known of the recommendations before a restart. The windows count it as they do those since.
+    pub recalled: Recollection,
     /// Changes upwards that were written.
     pub up_events: Vec<ScaleEvent>,
     /// Changes downwards that were written.

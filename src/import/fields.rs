@@ -9,7 +9,6 @@ use super::Problem;
 use super::sketch::problem;
 use crate::api::behavior::RulesSpec;
 use crate::api::metrics::{MetricKind, MetricSpec};
-use crate::api::quantity::Quantity;
 use crate::api::spec::ScaleTargetRef;
 
 /// What the wire types read for a word that they do not know.
@@ -29,6 +28,8 @@ const WORDS: &[&str] = &[
     "Max",
     "Min",
     "Disabled",
+    "PrometheusSource",
+    "ClusterPrometheusSource",
 ];
 /// The fields that hold the block of a metric.
 const BLOCKS: &[&str] = &["resource", "containerResource", "pods", "object", "external", "prometheus"];
@@ -140,22 +141,5 @@ fn compare(written: &Value, typed: &Value, path: &str, problems: &mut Vec<Proble
             problems.push(problem(path, word, fix));
         }
         _ => {}
-    }
-}
-
-/// Writes fractions in the targets of metrics as text: HPA takes `value: 0.5`, the definition of ScalingPolicies `value: "0.5"`.
-pub(super) fn plain_quantities(spec: &mut Map<String, Value>) {
-    let metrics = spec.get_mut("metrics").and_then(Value::as_array_mut);
-    for metric in metrics.into_iter().flatten().filter_map(Value::as_object_mut) {
-        for block in metric.values_mut() {
-            for name in ["value", "averageValue"] {
-                if let Some(value) = block.pointer_mut(&format!("/target/{name}"))
-                    && value.is_f64()
-                    && let Ok(Quantity(text)) = serde_json::from_value(value.clone())
-                {
-                    *value = Value::String(text);
-                }
-            }
-        }
     }
 }

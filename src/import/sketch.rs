@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{check, plain_quantities};
+use super::fields::check;
 use super::{Draft, Note, Problem, text, title};
 use crate::api::{GROUP, ScalingPolicy, VERSION, resolve};
 
@@ -89,12 +89,11 @@ impl Sketch {
 
     /// The policy, or everything that keeps the original from being one.
     pub(super) fn finish(self) -> Result<Draft, Vec<Problem>> {
-        let Self { metadata, mut spec, mut notes, mut problems } = self;
+        let Self { metadata, spec, mut notes, mut problems } = self;
         if !problems.is_empty() {
             // What was refused left holes, which are no mistakes of the user.
             return Err(problems);
         }
-        plain_quantities(&mut spec);
         let wrong = check(&spec);
         let readable = wrong.is_empty();
         problems.extend(wrong);

@@ -2,10 +2,12 @@
 
 pub mod kubernetes;
 pub mod prometheus;
+pub mod recipe;
+pub mod registry;
 
 use std::future::Future;
 
-pub use crate::api::query::{MetricQuery, SeriesRule};
+pub use crate::api::query::{MetricQuery, SeriesRule, SourceKind, SourceRef};
 use crate::engine::{Reading, Timestamp};
 
 /// One question of one policy.

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::policies::PolicyReports;
 use super::process::Process;
+use super::sources::SourceReports;
 use crate::engine::Direction;
 
 /// A label value that is one of a fixed set of words.
@@ -49,6 +50,8 @@ pub struct Metrics {
     registry: Registry,
     /// What each policy decided last.
     pub policies: Arc<PolicyReports>,
+    /// What each Prometheus was asked.
+    pub sources: Arc<SourceReports>,
     syncs: Counter,
     sync_seconds: Histogram,
     sync_errors: Family<ReasonLabel, Counter>,
@@ -78,6 +81,7 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::default(),
             policies: Arc::default(),
+            sources: Arc::default(),
             syncs: Counter::default(),
             sync_seconds: seconds(),
             sync_errors: Family::default(),
@@ -113,6 +117,7 @@ impl Metrics {
         registry.register("syncs_running", "Passes running now", self.running.clone());
         registry.register("events_dropped", "Events that found the queue full", self.events_dropped.clone());
         registry.register_collector(Box::new(self.policies.clone()));
+        registry.register_collector(Box::new(self.sources.clone()));
     }
 
     /// A pass ended after `seconds`.

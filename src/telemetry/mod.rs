@@ -5,6 +5,8 @@ pub mod logs;
 pub mod metrics;
 pub mod policies;
 pub mod process;
+pub mod sources;
 
 pub use metrics::Metrics;
 pub use policies::{PolicyKey, PolicyReport, PolicyReports};
+pub use sources::SourceReports;

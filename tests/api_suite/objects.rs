@@ -22,6 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
         case!("generated_names_differ", generated_names_differ),
         case!("list_pages_show_one_version", list_pages_show_one_version),
         case!("lists_take_selectors", lists_take_selectors),
+        case!("what_is_no_selector_is_400", what_is_no_selector_is_400),
         case!("put_with_old_version_is_409", put_with_old_version_is_409),
         case!("put_of_policy_needs_a_version", put_of_policy_needs_a_version),
         case!("same_again_keeps_the_version", same_again_keeps_the_version),
@@ -129,6 +130,36 @@ async fn list_pages_show_one_version(client: Client) {
     assert!(third.metadata.continue_.as_deref().unwrap_or_default().is_empty());
     let now = api.list(&ListParams::default()).await.unwrap();
     assert_eq!(names(&now.items), ["a", "b", "c", "cc", "e"]);
+}
+
+/// The controller reads selectors of workloads by the code that the sandbox reads these by, so it refuses what the server refuses.
+async fn what_is_no_selector_is_400(client: Client) {
+    let api = config_maps(&client, &namespace(&client).await);
+    let long = |length: usize| format!("a={}", "x".repeat(length));
+    for taken in ["a", "!a", "a=", "a==b", "a!=b", "a in (b, c)", "a notin (b)", "a in ()", "x.y/a_b=C.d,e", &long(63)]
+    {
+        assert!(api.list(&ListParams::default().labels(taken)).await.is_ok(), "{taken}");
+    }
+    for refused in [
+        "a b",
+        "a=b,",
+        "a in b)",
+        "a near (b)",
+        "=x",
+        "a=b c",
+        "a in (b",
+        "ä=b",
+        "-a",
+        "a=-b",
+        "/a=b",
+        "A/a",
+        "a/b/c",
+        &long(64),
+    ] {
+        let answer = api.list(&ListParams::default().labels(refused)).await;
+        assert!(answer.is_err(), "{refused} is taken");
+        assert_eq!(refusal(answer).code, 400, "{refused}");
+    }
 }
 
 async fn lists_take_selectors(client: Client) {

@@ -16,11 +16,6 @@ use super::{pods, sync};
 
 pub(crate) type Answer = Result<Value, String>;
 
-/// The name of a kind that cannot be put to Flyball yet; `None` for the others.
-pub(crate) fn unsupported(kind: &str, input: &Value) -> Option<String> {
-    (kind == "sync" && sync::needs_selectors(input)).then(|| "sync::selector".to_owned())
-}
-
 /// What the engine says to the input of a case; an error where the case cannot be put to it.
 pub(crate) fn answer(kind: &str, input: &Value) -> Answer {
     match kind {

@@ -3,7 +3,8 @@
 
 use flyball::api::ScalingPolicyStatus;
 use flyball::api::conditions::{self, reason};
-use flyball::api::publish::{self, Situation, WriteResult};
+use flyball::api::publish::{self, Overlap, Situation, WriteResult};
+use flyball::api::selector::LabelTest;
 use flyball::engine::propose::{sum_for_average, sum_for_value};
 use flyball::engine::{
     Absence, Action, Decision, Growth, Metric, MetricKind, Milli, Mode, Observation, Outcome, Policy, Reading,
@@ -17,13 +18,14 @@ use super::cases::{Answer, CalcTarget};
 use super::pods::{self, WirePod, WireSample};
 use super::wire::{self, NOW, WireBehavior, WireRecommendation};
 
-/// Why some whole passes are reported as ignored.
-pub(crate) const WHY_UNSUPPORTED: &str =
-    "selectors are checked where pods are watched, and pods are not watched yet; decide is given the pods that match";
-
-/// The conditions that HPA has as well.
-const SHARED: [&str; 4] =
-    [conditions::ABLE_TO_SCALE, conditions::SCALING_ACTIVE, conditions::SCALING_LIMITED, conditions::SCALED_TO_ZERO];
+/// The conditions that HPA has as well, and the one that says what HPA says in another.
+const SHARED: [&str; 5] = [
+    conditions::ABLE_TO_SCALE,
+    conditions::SCALING_ACTIVE,
+    conditions::SCALING_LIMITED,
+    conditions::SCALED_TO_ZERO,
+    conditions::AMBIGUOUS_SELECTOR,
+];
 
 #[derive(Deserialize)]
 pub(crate) struct Sync {
@@ -38,6 +40,8 @@ pub(crate) struct Sync {
     target: ScaleTarget,
     #[serde(default)]
     pods: Vec<WirePod>,
+    #[serde(default)]
+    other_autoscaler_selectors: Vec<String>,
     metrics: Vec<WireMetric>,
     #[serde(default)]
     recommendations: Option<Vec<WireRecommendation>>,
@@ -137,24 +141,9 @@ struct Passed {
     failed: bool,
 }
 
-/// Whether a pass turns on the check of selectors.
-pub(crate) fn needs_selectors(input: &Value) -> bool {
-    let selector = input.pointer("/target/selector").and_then(Value::as_str).unwrap_or_default();
-    let others = input.get("other_autoscaler_selectors").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
-    others || pairs(selector).is_none()
-}
-
-/// The labels that a selector of equalities asks for; `None` for any other.
-fn pairs(selector: &str) -> Option<Vec<(&str, &str)>> {
-    let is_word =
-        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-    let pairs: Vec<_> = selector.split(',').map(|part| part.split_once('=')).collect::<Option<_>>()?;
-    pairs.iter().all(|(key, value)| is_word(key) && is_word(value)).then_some(pairs)
-}
-
 pub(crate) fn passed(input: &Sync) -> Answer {
     let policy = policy(input)?;
-    let observation = observation(input)?;
+    let (observation, overlap) = observation(input)?;
     let mut state = State {
         recommendations: input.recommendations.as_deref().map(wire::recommendations),
         scaled_to_zero: input
@@ -168,7 +157,7 @@ pub(crate) fn passed(input: &Sync) -> Answer {
     let mut status_written = false;
     let mut last = None;
     for _ in 0..input.repeat.unwrap_or(1) {
-        let passed = pass((&policy, &observation), &mut state, &status, &input.faults);
+        let passed = pass((&policy, &observation, &overlap), &mut state, &status, &input.faults);
         status_written |= publish::differs(&status, &passed.status);
         status = passed.status.clone();
         last = Some(passed);
@@ -177,7 +166,7 @@ pub(crate) fn passed(input: &Sync) -> Answer {
 }
 
 fn pass(
-    (policy, observation): (&Policy, &Observation),
+    (policy, observation, overlap): (&Policy, &Observation, &Overlap),
     state: &mut State,
     before: &ScalingPolicyStatus,
     faults: &Faults,
@@ -210,7 +199,7 @@ fn pass(
         (None, Some(message)) => WriteResult::Failed { message },
         (None, None) => WriteResult::NotNeeded,
     };
-    let situation = Situation::Decided { policy, trace: &decision.trace, write };
+    let situation = Situation::Decided { policy, trace: &decision.trace, write, overlap };
     let status = publish::status(Some(before), 1, situation, NOW);
     let outcome = decision.trace.outcome;
     let failed =
@@ -256,16 +245,32 @@ fn policy(input: &Sync) -> Result<Policy, String> {
     })
 }
 
-fn observation(input: &Sync) -> Result<Observation, String> {
-    let labels = pairs(&input.target.selector).ok_or("the selector is not one of equalities")?;
-    let matches =
-        |pod: &&WirePod| labels.iter().all(|(key, value)| pod.labels.get(*key).is_some_and(|has| has == value));
-    Ok(Observation {
-        now: NOW,
-        replicas: Replicas { spec: input.target.spec_replicas, ready: None },
-        pods: Some(input.pods.iter().filter(matches).map(WirePod::pod).collect()),
-        readings: input.metrics.iter().map(WireMetric::reading).collect::<Result<_, _>>()?,
-    })
+/// What the controller would see, and who else measures the same pods. Without a selector that can be read nothing of the pods is known.
+fn observation(input: &Sync) -> Result<(Observation, Overlap), String> {
+    let replicas = Replicas { spec: input.target.spec_replicas, ready: None };
+    let mut readings = input.metrics.iter().map(WireMetric::reading).collect::<Result<Vec<_>, _>>()?;
+    let test = match LabelTest::parse(&input.target.selector) {
+        Ok(test) => test,
+        Err(error) => {
+            for (metric, reading) in input.metrics.iter().zip(&mut readings) {
+                if metric.kind().is_per_pod() {
+                    *reading = Reading::missing(Absence::InvalidSelector, error.to_string());
+                }
+            }
+            return Ok((Observation { now: NOW, replicas, pods: None, readings }, Overlap::None));
+        }
+    };
+    let selects = |test: &LabelTest, pod: &WirePod| test.passes(|key| pod.labels.get(key).map(String::as_str));
+    let own: Vec<&WirePod> = input.pods.iter().filter(|pod| selects(&test, pod)).collect();
+    let mut overlap = Overlap::None;
+    for other in &input.other_autoscaler_selectors {
+        let other = LabelTest::parse(other).map_err(|error| error.to_string())?;
+        if own.iter().any(|pod| selects(&other, pod)) {
+            overlap = Overlap::Found("another policy measures the same pods".to_owned());
+        }
+    }
+    let pods = Some(own.into_iter().map(WirePod::pod).collect());
+    Ok((Observation { now: NOW, replicas, pods, readings }, overlap))
 }
 
 impl WireMetric {

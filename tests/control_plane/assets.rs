@@ -22,6 +22,8 @@ pub(crate) enum Program {
     Kubectl,
     /// Deployments and ReplicaSets come alive with it.
     KubeControllerManager,
+    /// Makes pods run and get ready where no kubelet is.
+    Kwok,
     /// Scrapes and answers PromQL; Debian's package `prometheus`.
     Prometheus,
 }
@@ -37,6 +39,7 @@ impl Program {
             Self::KubeApiserver => "kube-apiserver",
             Self::Kubectl => "kubectl",
             Self::KubeControllerManager => "kube-controller-manager",
+            Self::Kwok => "kwok",
             Self::Prometheus => "prometheus",
         }
     }

@@ -12,6 +12,9 @@ const KUBERNETES_VERSION: &str = "v1.36.3";
 /// The etcd release; the same as in `tools/control-plane/etcd/go.mod`.
 const ETCD_VERSION: &str = "v3.6.5";
 
+/// The kwok release; the same as in `tools/control-plane/kwok/go.mod`.
+const KWOK_VERSION: &str = "v0.8.0";
+
 /// What to compile for one program.
 struct Recipe {
     /// The folder under `tools/control-plane/` whose go.mod and go.sum pin every dependency.
@@ -39,6 +42,12 @@ fn recipe(program: Program) -> Option<Recipe> {
         Program::KubeControllerManager => {
             Some(kubernetes("k8s.io/kubernetes/cmd/kube-controller-manager", "kube-controller-manager"))
         }
+        Program::Kwok => Some(Recipe {
+            module: "kwok",
+            package: "sigs.k8s.io/kwok/cmd/kwok",
+            installed_as: "kwok",
+            version: KWOK_VERSION,
+        }),
         Program::Prometheus => None,
     }
 }

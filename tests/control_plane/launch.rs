@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::{Api, Client, Config};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -19,6 +22,10 @@ const READY_DEADLINE: Duration = Duration::from_secs(120);
 const ATTEMPTS: u32 = 3;
 /// The token of `admin`, who is in `system:masters`. It is good for a server on loopback that lives as long as a test.
 const ADMIN_TOKEN: &str = "flyball-test-admin";
+/// The node whose pods kwok keeps; a pod that is to run names it.
+pub(crate) const FAKE_NODE: &str = "fake";
+/// What kwok does to them.
+const KWOK_STAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/control-plane/kwok/stages.yaml");
 /// What stops a command against a server that does not answer.
 const KUBECTL_TIMEOUT: &str = "--request-timeout=30s";
 
@@ -32,6 +39,11 @@ pub(crate) enum Controllers {
     Workloads,
     /// HorizontalPodAutoscalers act, once a second; pods are admitted, and nothing makes any.
     HorizontalPodAutoscaler,
+    /// The same over Deployments whose pods run and get ready on a fake node, kept by kwok.
+    RunningPods {
+        /// How often HorizontalPodAutoscalers are looked at.
+        sync_seconds: u32,
+    },
 }
 
 impl Controllers {
@@ -49,8 +61,16 @@ impl Controllers {
                 // Its workers wait for the metrics of one object after the other; with enough of them the period stays what it is.
                 "--concurrent-horizontal-pod-autoscaler-syncs=32",
             ],
+            Self::RunningPods { .. } => &[
+                "--controllers=horizontal-pod-autoscaler-controller,deployment-controller,replicaset-controller,serviceaccount-controller",
+                "--concurrent-horizontal-pod-autoscaler-syncs=32",
+            ],
         };
-        Some(arguments.iter().map(|&argument| argument.to_owned()).collect())
+        let mut arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        if let Self::RunningPods { sync_seconds } = self {
+            arguments.push(format!("--horizontal-pod-autoscaler-sync-period={sync_seconds}s"));
+        }
+        Some(arguments)
     }
 }
 
@@ -67,6 +87,9 @@ impl Options {
         let mut programs = Program::API.to_vec();
         if self.controllers != Controllers::None {
             programs.push(Program::KubeControllerManager);
+        }
+        if let Controllers::RunningPods { .. } = self.controllers {
+            programs.push(Program::Kwok);
         }
         programs
     }
@@ -101,6 +124,7 @@ pub(crate) enum StartError {
 /// (kube-apiserver waits for an etcd that is gone, and keeps its port.)
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
+    kwok: Option<Process>,
     controllers: Option<Process>,
     apiserver: Process,
     etcd: Process,
@@ -127,6 +151,9 @@ impl ControlPlane {
         if let Some(arguments) = options.controllers.arguments() {
             plane.start_controllers(assets, arguments)?;
         }
+        if let Controllers::RunningPods { .. } = options.controllers {
+            plane.start_kwok(assets).await?;
+        }
         Ok(plane)
     }
 
@@ -137,7 +164,7 @@ impl ControlPlane {
         let arguments = apiserver_arguments(folder.path(), &etcd_url, port)?;
         let apiserver = Process::start(path(assets, Program::KubeApiserver)?, &arguments, &[], folder.path())?;
         let kubectl = path(assets, Program::Kubectl)?.to_owned();
-        let mut plane = Self { controllers: None, apiserver, etcd, kubectl, port, folder };
+        let mut plane = Self { kwok: None, controllers: None, apiserver, etcd, kubectl, port, folder };
         plane.write_kubeconfig()?;
         if tokio::time::timeout(READY_DEADLINE, plane.ready()).await.unwrap_or(false) {
             return Ok(plane);
@@ -174,6 +201,25 @@ impl ControlPlane {
         ]);
         let program = path(assets, Program::KubeControllerManager)?;
         self.controllers = Some(Process::start(program, &arguments, &[], self.folder.path())?);
+        Ok(())
+    }
+
+    /// Makes the fake node, whose pods kwok then keeps. Nothing schedules here: pods name the node themselves.
+    async fn start_kwok(&mut self, assets: &Assets) -> Result<(), StartError> {
+        let nodes: Api<Node> = Api::all(self.client().await?);
+        let node = Node {
+            metadata: ObjectMeta { name: Some(FAKE_NODE.to_owned()), ..ObjectMeta::default() },
+            ..Node::default()
+        };
+        nodes.create(&PostParams::default(), &node).await?;
+        let arguments = [
+            format!("--kubeconfig={}", self.kubeconfig().display()),
+            format!("--config={KWOK_STAGES}"),
+            format!("--manage-single-node={FAKE_NODE}"),
+            "--node-lease-duration-seconds=0".to_owned(),
+            format!("--server-address=127.0.0.1:{}", free_port()?),
+        ];
+        self.kwok = Some(Process::start(path(assets, Program::Kwok)?, &arguments, &[], self.folder.path())?);
         Ok(())
     }
 
@@ -237,7 +283,8 @@ impl ControlPlane {
     /// The ends of all logs, for a test that failed.
     pub(crate) fn logs(&self) -> String {
         let controllers = self.controllers.as_ref().map(Process::log_tail).unwrap_or_default();
-        format!("{}\n{}\n{controllers}", self.etcd.log_tail(), self.apiserver.log_tail())
+        let kwok = self.kwok.as_ref().map(Process::log_tail).unwrap_or_default();
+        format!("{}\n{}\n{controllers}\n{kwok}", self.etcd.log_tail(), self.apiserver.log_tail())
     }
 }
 

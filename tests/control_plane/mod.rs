@@ -17,7 +17,7 @@ mod trial;
 pub(crate) use {
     assets::{Assets, Program, Unavailable, availability},
     exporter::Exporter,
-    launch::{ControlPlane, Controllers, Options, StartError},
+    launch::{ControlPlane, Controllers, FAKE_NODE, Options, StartError},
     process::{Exit, Process, free_port},
     prometheus::Prometheus,
     shared::Shared,

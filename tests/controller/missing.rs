@@ -1,5 +1,6 @@
 //! What a policy says of missing data, as its users see it: `onMissing` and `fallback` through an outage and back.
 
+use flyball::clock::Clock;
 use flyball::sandbox::prometheus::Fault;
 use serde_json::{Value, json};
 
@@ -99,4 +100,38 @@ async fn an_ignored_metric_leaves_the_others_to_decide() {
     scene.prometheus.set_fault(Fault::Off);
     scene.pass(10 * PERIOD).await;
     assert_eq!(scene.replicas("web"), 2, "where nobody answers, nothing moves");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_that_reaches_back_beyond_a_restart_of_prometheus_lowers_nothing() {
+    let query = "sum(load{app=\"web\"}) + 0 * sum(rate(load{app=\"web\"}[2m]))";
+    let over_two_minutes = |policy| with(policy, "/spec/metrics/0/prometheus/query", query);
+    let scene = scene_with(over_two_minutes(at_once_both_ways(policy("web")))).await;
+    scene.prometheus.set_fault(Fault::Off);
+    scene.pass(2 * PERIOD).await;
+    scene.prometheus.set_fault(Fault::None);
+    scene.prometheus.set_started(scene.clock.now());
+    scene.set("web", 150.0);
+    scene.pass(150).await;
+    assert_eq!(scene.replicas("web"), 4, "the window is half filled");
+    let message = scene.expect("web", ("Ready", "False", "MetricUnavailable"));
+    assert!(message.contains("WindowTooYoung") && message.contains("looks back 120 s"), "{message}");
+    scene.pass(2 * LONGEST_WAIT).await;
+    assert_eq!(scene.replicas("web"), 2, "and full again after the window and a minute");
+    scene.expect("web", ("Ready", "True", "Controlled"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn samples_that_no_longer_come_are_stale_and_lower_nothing() {
+    let limited = with(at_once_both_ways(policy("web")), "/spec/metrics/0/prometheus/maxSampleAgeSeconds", 60);
+    let scene = scene_with(limited).await;
+    scene.set("web", 100.0);
+    scene.stop_scraping("web");
+    scene.pass(30).await;
+    assert_eq!(scene.replicas("web"), 1, "30 s are allowed");
+    scene.resize("web", 4).await;
+    scene.pass(240).await;
+    assert_eq!(scene.replicas("web"), 4, "what is older than 60 s lowers nothing");
+    let message = scene.expect("web", ("Ready", "False", "MetricUnavailable"));
+    assert!(message.contains("StaleSample") && message.contains("maxSampleAgeSeconds"), "{message}");
 }

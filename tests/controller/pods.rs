@@ -16,11 +16,11 @@ const EXTERNAL_API: (&str, &str) = ("external.metrics.k8s.io", "v1beta1");
 
 /// What pods use, in thousandths of a core, by their names.
 #[derive(Clone, Default)]
-struct Usage(Arc<Mutex<BTreeMap<String, i64>>>);
+pub(crate) struct Usage(Arc<Mutex<BTreeMap<String, i64>>>);
 
 impl Usage {
     /// Served as metrics-server does, always fresh.
-    fn served_in(scene: &Scene) -> Self {
+    pub(crate) fn served_in(scene: &Scene) -> Self {
         let (usage, clock) = (Self::default(), scene.clock);
         let seen = usage.clone();
         let answer = move |asked: &Asked| {
@@ -39,7 +39,7 @@ impl Usage {
     }
 
     /// Each of `pods` pods of `web` uses so much from now on, and no other does.
-    fn set(&self, pods: usize, millis: i64) {
+    pub(crate) fn set(&self, pods: usize, millis: i64) {
         *self.0.lock().unwrap() = (0..pods).map(|index| (format!("web-{index}"), millis)).collect();
     }
 }
@@ -49,7 +49,7 @@ fn app_of(pod: &str) -> &str {
 }
 
 /// Pods of `web` from `from` to below `to`, each requesting 100m; as old as time or still pending.
-fn make_pods(scene: &Scene, (from, to): (usize, usize), running: bool) {
+pub(crate) fn make_pods(scene: &Scene, (from, to): (usize, usize), running: bool) {
     for index in from..to {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
@@ -68,16 +68,16 @@ fn make_pods(scene: &Scene, (from, to): (usize, usize), running: bool) {
 }
 
 /// A policy with this metric alone, which moves at once both ways.
-fn policy_by(metric: &Value) -> Value {
+pub(crate) fn policy_by(metric: &Value) -> Value {
     at_once_both_ways(with(policy("web"), "/spec/metrics", json!([metric])))
 }
 
-fn cpu() -> Value {
+pub(crate) fn cpu() -> Value {
     json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}})
 }
 
 /// So many running pods of `web`, each using so much, and a policy that aims at half of what they request.
-async fn scene_of(pods: usize, millis: i64) -> (Scene, Usage) {
+pub(crate) async fn scene_of(pods: usize, millis: i64) -> (Scene, Usage) {
     let scene = Scene::new().await;
     let usage = Usage::served_in(&scene);
     usage.set(pods, millis);

@@ -1,5 +1,6 @@
 //! A workload that somebody else drives: nobody fights, everybody is told, and the way is taken when it is free.
 
+use flyball::sandbox::kubernetes::{Failure, Fault};
 use serde_json::{Value, json};
 
 use crate::scene::{NAMESPACE, PERIOD, Scene, policy, query, with};
@@ -121,4 +122,73 @@ async fn after_a_restart_the_elder_still_drives() {
     scene.expect("web", ("Ready", "True", "Controlled"));
     scene.expect("an-early-name", ("Stalled", "True", "ConflictingAutoscaler"));
     assert_eq!((scene.replicas("web"), scene.size_writes()), (4, 1));
+}
+
+/// Seconds until an open watch has ended by itself, has not come again, and is no longer believed.
+const LOST_AFTER: u64 = 7 * 60;
+
+/// From now on the autoscalers can neither be listed nor watched, and a request for one ends like this.
+async fn lose_the_watch(scene: &Scene, get: Option<Failure>) {
+    scene.kubernetes.intercept(Some(Box::new(move |call| {
+        let refused = || Failure::new(403, "Forbidden", "horizontalpodautoscalers.autoscaling is forbidden");
+        match (call.resource.as_str(), call.verb) {
+            ("horizontalpodautoscalers", "list" | "watch") => Some(Fault::Refuse(refused())),
+            ("horizontalpodautoscalers", "get") => get.clone().map(Fault::Refuse),
+            _ => None,
+        }
+    })));
+    scene.kubernetes.compact();
+    scene.pass(2).await;
+    // The history ends once more, so that the open watch cannot bring the change.
+    scene.kubernetes.compact();
+}
+
+/// A policy that yields to an autoscaler, with a load that would have it grow to 8.
+async fn yielding() -> Scene {
+    let scene = Scene::new().await;
+    scene.kubernetes.create(autoscaler("web-hpa", "web")).unwrap();
+    scene.deploy("web", 4);
+    scene.set("web", 800.0);
+    scene.apply(policy("web"));
+    scene.pass(2 * PERIOD).await;
+    scene.expect("web", ("Stalled", "True", "ConflictingAutoscaler"));
+    scene
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_autoscaler_that_went_while_the_watch_was_away_stands_in_nobodys_way() {
+    let scene = yielding().await;
+    lose_the_watch(&scene, None).await;
+    scene.pass(LOST_AFTER).await;
+    assert_eq!(scene.replicas("web"), 4, "the watch is gone, and the autoscaler is not");
+    scene.expect("web", ("Stalled", "True", "ConflictingAutoscaler"));
+    assert!(scene.requests("get", "horizontalpodautoscalers") > 0, "after a minute it is asked for by name");
+    scene.kubernetes.delete(&autoscaler("web-hpa", "web")).unwrap();
+    scene.pass(2 * PERIOD).await;
+    assert_eq!(scene.replicas("web"), 8);
+    scene.expect("web", ("Stalled", "", ""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_autoscaler_that_nobody_may_see_any_more_is_believed_for_a_minute() {
+    let scene = yielding().await;
+    let forbidden = Failure::new(403, "Forbidden", "horizontalpodautoscalers.autoscaling is forbidden");
+    lose_the_watch(&scene, Some(forbidden)).await;
+    scene.pass(2 * PERIOD).await;
+    assert_eq!(scene.replicas("web"), 4);
+    scene.pass(LOST_AFTER).await;
+    assert_eq!(scene.replicas("web"), 8, "what cannot be seen must not keep a workload from growing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_does_not_answer_lets_nobody_fight() {
+    let scene = yielding().await;
+    lose_the_watch(&scene, Some(Failure::new(503, "ServiceUnavailable", "no endpoints"))).await;
+    scene.pass(LOST_AFTER).await;
+    assert!(scene.requests("get", "horizontalpodautoscalers") > 0);
+    assert_eq!((scene.replicas("web"), scene.size_writes()), (4, 0));
+    scene.kubernetes.intercept(None);
+    scene.kubernetes.delete(&autoscaler("web-hpa", "web")).unwrap();
+    scene.pass(10 * PERIOD).await;
+    assert_eq!(scene.replicas("web"), 8);
 }

@@ -9,6 +9,8 @@ use flyball::cluster::client::Clients;
 use flyball::controller::{Controller, ControllerError, Settings};
 use flyball::sandbox::kubernetes::{Failure, Fault};
 use flyball::sandbox::{Kubernetes, Prometheus, SimClock};
+use flyball::sources::MetricSource;
+use flyball::sources::prometheus::usage::PodUsages;
 use flyball::sources::prometheus::{Limits, PrometheusSource};
 use flyball::telemetry::Metrics;
 use flyball::telemetry::http::Health;
@@ -35,6 +37,8 @@ pub(crate) struct Scene {
     pub(crate) wire: Wire,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Arc<Health>,
+    /// What tells usage of pods to the next controller; nothing for `metrics.k8s.io`.
+    pub(crate) pod_usages: Option<PodUsages>,
     values: Mutex<BTreeMap<String, f64>>,
     running: Option<Running>,
 }
@@ -69,6 +73,7 @@ impl Scene {
             wire: Wire::default(),
             metrics: Arc::default(),
             health: Arc::default(),
+            pod_usages: None,
             values: Mutex::default(),
             running: None,
         }
@@ -86,10 +91,15 @@ impl Scene {
     }
 
     fn start_with(&mut self, settings: Settings) {
+        self.start_over(self.probe.clone(), settings);
+    }
+
+    /// Starts a controller that asks `source`.
+    pub(crate) fn start_over(&mut self, source: impl MetricSource, settings: Settings) {
         let client = self.wire.client(&self.kubernetes);
         self.metrics = Arc::new(Metrics::new());
-        let parts = (Clients::same(client.clone()), self.probe.clone(), self.clock);
-        let controller = Controller::new(parts, self.metrics.clone(), settings);
+        let parts = (Clients::same(client.clone()), source, self.clock);
+        let controller = Controller::new(parts, self.metrics.clone(), settings).with_pod_usages(self.pod_usages.take());
         self.health = controller.health();
         let cancel = CancellationToken::new();
         let task = tokio::spawn(controller.run(client, cancel.clone()));
@@ -121,6 +131,11 @@ impl Scene {
     pub(crate) fn set(&self, app: &str, value: f64) {
         self.values.lock().unwrap().insert(app.to_owned(), value);
         self.scrape();
+    }
+
+    /// The value of `app` is scraped no more.
+    pub(crate) fn stop_scraping(&self, app: &str) {
+        self.values.lock().unwrap().remove(app);
     }
 
     /// A Deployment and a policy of one name, with a load that keeps the size.

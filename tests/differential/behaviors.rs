@@ -6,23 +6,52 @@
 
 use serde_json::{Value, json};
 
+use crate::Side;
+use crate::pods::PodTemplate;
 use crate::twins::Kind;
 
-/// What a metric is held against.
+/// A metric, and what it is held against.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
     /// So much for each replica.
     Average(&'static str),
     /// So much in all; HPA counts ready pods.
     Value(&'static str),
+    /// What pods use of a resource, in all their containers or in one of them.
+    Usage { resource: &'static str, container: Option<&'static str>, goal: Goal },
+}
+
+/// What the usage of pods is held against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    /// A share of what they request.
+    Percent(i64),
+    /// So much for each pod.
+    Average(&'static str),
 }
 
 impl Target {
-    /// As both specs write it.
-    pub(crate) fn spec(self) -> Value {
-        match self {
-            Self::Average(quantity) => json!({"type": "AverageValue", "averageValue": quantity}),
+    /// The metric as the spec of `side` writes it. What pods use is written alike on both; a series has a source for each.
+    pub(crate) fn metric(self, side: Side, series: &str) -> Value {
+        let target = match self {
+            Self::Average(quantity) | Self::Usage { goal: Goal::Average(quantity), .. } => {
+                json!({"type": "AverageValue", "averageValue": quantity})
+            }
             Self::Value(quantity) => json!({"type": "Value", "value": quantity}),
+            Self::Usage { goal: Goal::Percent(percent), .. } => {
+                json!({"type": "Utilization", "averageUtilization": percent})
+            }
+        };
+        match (self, side) {
+            (Self::Usage { resource, container: None, .. }, _) => {
+                json!({"type": "Resource", "resource": {"name": resource, "target": target}})
+            }
+            (Self::Usage { resource, container, .. }, _) => json!({
+                "type": "ContainerResource",
+                "containerResource": {"name": resource, "container": container, "target": target},
+            }),
+            (_, Side::Hpa) => json!({"type": "External", "external": {"metric": {"name": series}, "target": target}}),
+            (_, Side::Flyball) => json!({"type": "Prometheus", "prometheus": {"query": series, "target": target}}),
         }
     }
 }
@@ -60,6 +89,8 @@ pub(crate) struct Behavior {
     pub(crate) random: bool,
     /// The beginning of the names of its series; set when it is played.
     pub(crate) series: String,
+    /// What its pods are, where there are any.
+    pub(crate) pods: Option<PodTemplate>,
 }
 
 impl Behavior {
@@ -77,6 +108,7 @@ impl Behavior {
             deviation: None,
             random: false,
             series: String::new(),
+            pods: None,
         }
     }
 
@@ -86,43 +118,51 @@ impl Behavior {
         if counts_pods { Kind::Rack } else { Kind::Deployment }
     }
 
-    fn longest(self, longest_seconds: u64) -> Self {
+    pub(crate) fn longest(self, longest_seconds: u64) -> Self {
         Self { longest_seconds, ..self }
     }
 
-    fn sizes(self, min: i64, start: i64, max: i64) -> Self {
+    pub(crate) fn sizes(self, min: i64, start: i64, max: i64) -> Self {
         Self { min, start, max, ..self }
     }
 
-    fn metrics(self, metrics: Vec<Target>) -> Self {
+    pub(crate) fn metrics(self, metrics: Vec<Target>) -> Self {
         Self { metrics, ..self }
     }
 
-    fn steps(self, steps: Vec<Step>) -> Self {
+    pub(crate) fn steps(self, steps: Vec<Step>) -> Self {
         Self { steps, ..self }
     }
 }
 
-fn up(rules: &Value) -> Option<Value> {
+pub(crate) fn up(rules: &Value) -> Option<Value> {
     let fast_down =
         json!({"stabilizationWindowSeconds": 0, "policies": [{"type": "Percent", "value": 100, "periodSeconds": 1}]});
     Some(json!({"scaleUp": rules, "scaleDown": fast_down}))
 }
 
-fn down(rules: &Value) -> Option<Value> {
+pub(crate) fn down(rules: &Value) -> Option<Value> {
     let fast_up = json!({"policies": [{"type": "Percent", "value": 1000, "periodSeconds": 1}]});
     Some(json!({"scaleUp": fast_up, "scaleDown": rules}))
 }
 
-fn pods(value: i64, period_seconds: i64) -> Value {
+/// As fast as the syncs, in both directions.
+pub(crate) fn quick() -> Option<Value> {
+    Some(json!({
+        "scaleUp": {"policies": [percent(1000, 1)]},
+        "scaleDown": {"stabilizationWindowSeconds": 0, "policies": [percent(100, 1)]},
+    }))
+}
+
+pub(crate) fn pods(value: i64, period_seconds: i64) -> Value {
     json!({"type": "Pods", "value": value, "periodSeconds": period_seconds})
 }
 
-fn percent(value: i64, period_seconds: i64) -> Value {
+pub(crate) fn percent(value: i64, period_seconds: i64) -> Value {
     json!({"type": "Percent", "value": value, "periodSeconds": period_seconds})
 }
 
-fn load(value: f64) -> Step {
+pub(crate) fn load(value: f64) -> Step {
     Step::Load(vec![Some(value)])
 }
 
@@ -201,12 +241,6 @@ fn values_and_bounds() -> Vec<Behavior> {
         "scaleUp": {"policies": [pods(2, 2)]},
         "scaleDown": {"stabilizationWindowSeconds": 2, "policies": [pods(2, 2)]},
     });
-    let quick = || {
-        Some(json!({
-            "scaleUp": {"policies": [percent(1000, 1)]},
-            "scaleDown": {"stabilizationWindowSeconds": 0, "policies": [percent(100, 1)]},
-        }))
-    };
     vec![
         Behavior::new(
             "tolerance: 0.5 up, 0 down",
@@ -244,10 +278,6 @@ fn values_and_bounds() -> Vec<Behavior> {
 }
 
 fn disturbances() -> Vec<Behavior> {
-    let quick = json!({
-        "scaleUp": {"policies": [percent(1000, 1)]},
-        "scaleDown": {"stabilizationWindowSeconds": 0, "policies": [percent(100, 1)]},
-    });
     let paced = json!({
         "scaleUp": {"policies": [pods(3, 3)]},
         "scaleDown": {"stabilizationWindowSeconds": 3, "policies": [pods(3, 3)]},
@@ -255,14 +285,14 @@ fn disturbances() -> Vec<Behavior> {
     let two = || vec![Target::Average("10"), Target::Average("1")];
     let both = |first: f64, second: f64| Step::Load(vec![Some(first), Some(second)]);
     vec![
-        Behavior::new("two metrics: the higher counts", Some(quick.clone()), &[]).metrics(two()).steps(vec![
+        Behavior::new("two metrics: the higher counts", quick(), &[]).metrics(two()).steps(vec![
             both(40.0, 3.0),
             both(40.0, 8.0),
             both(90.0, 8.0),
             both(20.0, 5.0),
             both(20.0, 3.0),
         ]),
-        Behavior::new("one of two metrics fails: up, never down", Some(quick.clone()), &[]).metrics(two()).steps(vec![
+        Behavior::new("one of two metrics fails: up, never down", quick(), &[]).metrics(two()).steps(vec![
             both(60.0, 5.0),
             Step::Load(vec![Some(20.0), None]),
             Step::Load(vec![Some(80.0), None]),
@@ -270,7 +300,7 @@ fn disturbances() -> Vec<Behavior> {
             Step::Load(vec![None, Some(11.0)]),
             both(30.0, 3.0),
         ]),
-        Behavior::new("its metric fails: holds", Some(quick), &[]).steps(vec![
+        Behavior::new("its metric fails: holds", quick(), &[]).steps(vec![
             load(60.0),
             Step::Load(vec![None]),
             load(20.0),

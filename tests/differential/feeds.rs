@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -25,6 +25,9 @@ use crate::control_plane::ControlPlane;
 
 /// Connections whose handshake is done and that nobody has taken yet: more than kube-apiserver opens at once.
 const ACCEPTED: usize = 64;
+
+/// Fetches nearer to each other belong to one sync: the cpu and the memory of one pod are told in one answer, and asked for apart.
+const ONE_SYNC: Duration = Duration::from_millis(300);
 
 /// The values, and who asked for them when.
 #[derive(Debug, Default)]
@@ -50,9 +53,13 @@ impl Feeds {
         self.change(name, |series| series.fetched.get(&side).cloned().unwrap_or_default())
     }
 
-    fn fetch(&self, name: &str, side: Side) -> Option<f64> {
+    /// The value for `side`, whose sync is noted.
+    pub(crate) fn fetch(&self, name: &str, side: Side) -> Option<f64> {
         self.change(name, |series| {
-            series.fetched.entry(side).or_default().push(Instant::now());
+            let fetched = series.fetched.entry(side).or_default();
+            if fetched.last().is_none_or(|last| last.elapsed() > ONE_SYNC) {
+                fetched.push(Instant::now());
+            }
             series.value
         })
     }
@@ -63,7 +70,7 @@ impl Feeds {
     }
 }
 
-fn json_answer(body: &Value) -> Response {
+pub(crate) fn json_answer(body: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
@@ -86,8 +93,18 @@ async fn prometheus_query(State(feeds): State<Arc<Feeds>>, Form(form): Form<BTre
     json_answer(&json!({"status": "success", "data": {"resultType": "vector", "result": [point]}}))
 }
 
-/// Serves the external metrics API on loopback, with the certificate of the API server; the promise is its port.
+/// Serves the external metrics API; the promise is its port.
 pub(crate) async fn serve_external(feeds: Arc<Feeds>, plane: &ControlPlane) -> io::Result<u16> {
+    let group = "/apis/external.metrics.k8s.io";
+    let router = Router::new()
+        .route(&format!("{group}/v1beta1"), get(resources))
+        .route(&format!("{group}/v1beta1/namespaces/{{namespace}}/{{metric}}"), get(external_metric))
+        .with_state(feeds);
+    serve_tls(router, plane).await
+}
+
+/// Serves on loopback with the certificate of the API server for as long as the runtime lives; the promise is its port.
+pub(crate) async fn serve_tls(router: Router, plane: &ControlPlane) -> io::Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let port = listener.local_addr()?.port();
     let acceptor = TlsAcceptor::from(Arc::new(tls(plane).map_err(io::Error::other)?));
@@ -103,11 +120,6 @@ pub(crate) async fn serve_external(feeds: Arc<Feeds>, plane: &ControlPlane) -> i
             });
         }
     });
-    let group = "/apis/external.metrics.k8s.io";
-    let router = Router::new()
-        .route(&format!("{group}/v1beta1"), get(resources))
-        .route(&format!("{group}/v1beta1/namespaces/{{namespace}}/{{metric}}"), get(external_metric))
-        .with_state(feeds);
     tokio::spawn(async move { axum::serve(Handshaken { accepted }, router).await });
     Ok(port)
 }

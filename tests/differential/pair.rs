@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use libtest_mimic::Failed;
 use tokio::time::{Duration, Instant};
 
 use crate::Side;
@@ -52,7 +53,7 @@ impl Verdict {
             (None, false, None) => "NO".to_owned(),
         };
         let Self { name, syncs: [hpa, flyball], rescales, .. } = self;
-        format!("{name:<44} {hpa:>9} {flyball:>13} {rescales:>8}  {equal}")
+        format!("{name:<52} {hpa:>9} {flyball:>13} {rescales:>8}  {equal}")
     }
 
     /// What the test fails for, if anything.
@@ -68,6 +69,16 @@ impl Verdict {
     }
 }
 
+/// The beginning of the names of the series of the behavior at `index`.
+pub(crate) fn series(index: usize) -> String {
+    format!("load_{index}")
+}
+
+/// The name of one of its twins, and of the autoscaler over it.
+pub(crate) fn name(index: usize, side: Side) -> String {
+    format!("pair-{index}-{}", side.word())
+}
+
 /// A behavior with what it plays on.
 pub(crate) struct Pair<'a> {
     behavior: Behavior,
@@ -78,8 +89,8 @@ pub(crate) struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     pub(crate) fn new((index, mut behavior): (usize, Behavior), twins: &'a Twins, feeds: &'a Arc<Feeds>) -> Self {
-        behavior.series = format!("load_{index}");
-        let names = Side::BOTH.map(|side| format!("pair-{index}-{}", side.word()));
+        behavior.series = series(index);
+        let names = Side::BOTH.map(|side| name(index, side));
         Self { behavior, names, twins, feeds }
     }
 
@@ -117,7 +128,9 @@ impl<'a> Pair<'a> {
             if behavior.random && begun.elapsed() > BUDGET {
                 break;
             }
-            self.take(number, step).await.map_err(|error| format!("step {number}, {step:?}: {error}"))?;
+            self.take(number, step)
+                .await
+                .map_err(|error| format!("step {number}, {step:?}: {}", error.message().unwrap_or_default()))?;
             if let Step::LoadFor(_, seconds) = step {
                 // Compared with the next step: only when both have settled is it certain that neither is about to do the same.
                 tokio::time::sleep(Duration::from_secs(*seconds)).await;
@@ -133,7 +146,7 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    async fn take(&self, number: usize, step: &Step) -> kube::Result<()> {
+    async fn take(&self, number: usize, step: &Step) -> Result<(), Failed> {
         if let Step::Load(loads) | Step::LoadFor(loads, _) = step {
             for (index, load) in loads.iter().enumerate() {
                 self.feeds.set(&format!("{}_{index}", self.behavior.series), *load);
@@ -163,7 +176,10 @@ impl<'a> Pair<'a> {
         let expiry = Duration::from_secs(self.behavior.longest_seconds);
         while since.elapsed() < STEP_DEADLINE {
             tokio::time::sleep(POLL).await;
-            let newest = Side::BOTH.iter().filter_map(|&side| self.sizes(side).last().map(|seen| seen.at)).max();
+            let starts = Side::BOTH.iter().filter_map(|&side| self.twins.starts(self.name(side)));
+            let Some(whole) = starts.map(|starts| starts.whole_since).collect::<Option<Vec<_>>>() else { continue };
+            let changed = Side::BOTH.iter().filter_map(|&side| self.sizes(side).last().map(|seen| seen.at));
+            let newest = changed.chain(whole).max();
             let expired = newest.map_or(since, |newest| newest.max(since)) + expiry;
             let synced = |side: &Side| self.fetched(*side).iter().filter(|at| **at > expired).count() >= QUIET_SYNCS;
             if expired.elapsed() >= QUIET && Side::BOTH.iter().all(synced) {
@@ -180,7 +196,9 @@ impl<'a> Pair<'a> {
             side.iter().map(|seen| format!("{} at {:.1} s", seen.replicas, (seen.at - at).as_secs_f64())).collect()
         };
         let same = hpa.iter().map(|seen| seen.replicas).eq(flyball.iter().map(|seen| seen.replicas));
-        let tolerance = SYNCS_APART * self.longest_sync(at) + SLACK;
+        let starts = Side::BOTH.iter().filter_map(|&side| self.twins.starts(self.name(side)));
+        let longest_start = starts.map(|starts| starts.longest).max().unwrap_or_default();
+        let tolerance = SYNCS_APART * (self.longest_sync(at) + longest_start) + SLACK;
         let mut previous = (at, at);
         // Held against the change before it, since each may add its own sync to those of the others.
         let together = hpa.iter().zip(flyball).all(|(hpa, flyball)| {

@@ -25,14 +25,20 @@ pub(crate) fn seed() -> Result<u64, Failed> {
 
 /// So many behaviors of `seed`, always the same.
 pub(crate) fn behaviors(seed: u64, count: u64) -> impl Iterator<Item = Behavior> {
-    (0..count).map(move |index| behavior(&mut Dice(seed ^ index.wrapping_mul(0xd134_2543_de82_ef95)), index))
+    (0..count).map(move |index| behavior(&mut Dice::new(seed, index), index))
 }
 
 /// SplitMix64.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
+    /// Those of one behavior.
+    pub(crate) const fn new(seed: u64, index: u64) -> Self {
+        Self(seed ^ index.wrapping_mul(0xd134_2543_de82_ef95))
+    }
+
+    /// From 0 to `end` without it.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -69,7 +75,7 @@ fn behavior(dice: &mut Dice, index: u64) -> Behavior {
 }
 
 /// Rules of one direction, and their longest window or period.
-fn rules(dice: &mut Dice, windows: &[u64]) -> (Value, u64) {
+pub(crate) fn rules(dice: &mut Dice, windows: &[u64]) -> (Value, u64) {
     let (window, period) = (dice.pick(windows), 1 + dice.below(3));
     let policies: Vec<Value> = (0..=dice.below(2))
         .map(|_| match dice.below(2) {

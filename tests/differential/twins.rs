@@ -1,6 +1,6 @@
 //! The workloads: made in pairs, followed by a watch that writes down each size, and answered at once as if their pods were there.
 //!
-//! No controller makes pods here. A Deployment's status says what its spec asks for as soon as the watch tells. Where HPA counts ready
+//! Where no controller makes pods, a Deployment's status says what its spec asks for as soon as the watch tells. Where HPA counts ready
 //! pods (a Value target), the workload is a Rack: a custom resource whose selector takes in exactly as many of the ready pods in its
 //! slots as its spec asks for, so that its pods come and go in one instant and never one by one.
 
@@ -10,15 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
-use kube::runtime::watcher;
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
 use crate::Side;
-use crate::behaviors::Behavior;
+use crate::behaviors::{Behavior, Target};
 use crate::control_plane::ControlPlane;
+use crate::pods;
 
 const NAMESPACE: &str = "default";
 /// How long the external metrics API may take to be served through kube-apiserver on a busy machine.
@@ -49,19 +50,19 @@ impl Kind {
     }
 }
 
-/// Makes the cluster serve the external metrics API from `external_port`, and know racks.
-pub(crate) fn prepare(plane: &ControlPlane, external_port: u16) -> Result<(), Failed> {
+/// Makes the cluster serve a metrics API (its group) from a port of loopback, and know racks.
+pub(crate) fn prepare(plane: &ControlPlane, (group, port): (&str, u16)) -> Result<(), Failed> {
     let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
         {
             "apiVersion": "v1", "kind": "Service", "metadata": {"name": "feeds", "namespace": NAMESPACE},
             "spec": {"type": "ExternalName", "externalName": "localhost"},
         },
         {
-            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1beta1.external.metrics.k8s.io"},
+            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": format!("v1beta1.{group}")},
             "spec": {
-                "group": "external.metrics.k8s.io", "version": "v1beta1", "insecureSkipTLSVerify": true,
+                "group": group, "version": "v1beta1", "insecureSkipTLSVerify": true,
                 "groupPriorityMinimum": 100, "versionPriority": 100,
-                "service": {"name": "feeds", "namespace": NAMESPACE, "port": external_port},
+                "service": {"name": "feeds", "namespace": NAMESPACE, "port": port},
             },
         },
         rack_definition(),
@@ -70,11 +71,9 @@ pub(crate) fn prepare(plane: &ControlPlane, external_port: u16) -> Result<(), Fa
     if !applied.status.success() {
         return Err(format!("cannot prepare: {}", String::from_utf8_lossy(&applied.stderr)).into());
     }
-    let ready: [&[&str]; 3] = [
-        &["get", "--raw", "/apis/external.metrics.k8s.io/v1beta1"],
-        &["get", "racks.test.flyball.dev"],
-        &["get", "serviceaccount", "default"],
-    ];
+    let served = format!("/apis/{group}/v1beta1");
+    let ready: [&[&str]; 3] =
+        [&["get", "--raw", &served], &["get", "racks.test.flyball.dev"], &["get", "serviceaccount", "default"]];
     for command in ready {
         let mut round = 0;
         loop {
@@ -120,17 +119,31 @@ pub(crate) struct Seen {
     pub(crate) at: Instant,
 }
 
+/// How the pods of a workload keep up with its size.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Starts {
+    /// So many never get ready.
+    never: i64,
+    /// Since when all others that its spec asks for are ready.
+    pub(crate) whole_since: Option<Instant>,
+    /// The longest that this ever took from a change of size.
+    pub(crate) longest: Duration,
+}
+
 /// All workloads of the test.
 #[derive(Clone)]
 pub(crate) struct Twins {
     client: Client,
+    /// Nobody else makes pods.
+    plays_controllers: bool,
     seen: Arc<Mutex<BTreeMap<String, Vec<Seen>>>>,
+    starts: Arc<Mutex<BTreeMap<String, Starts>>>,
 }
 
 impl Twins {
     /// Follows them from now on.
-    pub(crate) fn start(client: Client) -> Self {
-        let twins = Self { client, seen: Arc::default() };
+    pub(crate) fn start(client: Client, plays_controllers: bool) -> Self {
+        let twins = Self { client, plays_controllers, seen: Arc::default(), starts: Arc::default() };
         for kind in [Kind::Deployment, Kind::Rack] {
             let twins = twins.clone();
             tokio::spawn(async move { twins.follow(kind).await });
@@ -140,13 +153,16 @@ impl Twins {
 
     async fn follow(&self, kind: Kind) {
         let api = self.api(kind.api_version(), kind.word());
-        let mut events = watcher(api.clone(), watcher::Config::default()).boxed();
+        // With pauses after errors: when the runtime ends, a loop that only meets errors would never let go of its thread.
+        let mut events = watcher(api.clone(), watcher::Config::default()).default_backoff().boxed();
         while let Some(event) = events.next().await {
             let Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event else { continue };
             let Some(replicas) = object.data.pointer("/spec/replicas").and_then(Value::as_i64) else { continue };
             let name = object.metadata.name.unwrap_or_default();
             self.note(&name, replicas);
-            if object.data.pointer("/status/replicas").and_then(Value::as_i64) != Some(replicas) {
+            self.note_ready(&name, &object.data);
+            let exist = object.data.pointer("/status/replicas").and_then(Value::as_i64);
+            if self.plays_controllers && exist != Some(replicas) {
                 let mut status = json!({"status": {"replicas": replicas}});
                 if kind == Kind::Rack {
                     let slots: Vec<String> = (0..replicas).map(|slot| slot.to_string()).collect();
@@ -163,6 +179,29 @@ impl Twins {
         if sizes.last().is_none_or(|last| last.replicas != replicas) {
             sizes.push(Seen { replicas, at: Instant::now() });
         }
+    }
+
+    fn note_ready(&self, name: &str, object: &Value) {
+        let of = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
+        let (asked, exist, ready) = (of("/spec/replicas"), of("/status/replicas"), of("/status/readyReplicas"));
+        let changed = self.sizes(name).last().map_or_else(Instant::now, |seen| seen.at);
+        self.change_starts(name, |starts| {
+            let is_whole = exist == asked && ready + starts.never >= asked;
+            if is_whole && starts.whole_since.is_none() {
+                starts.longest = starts.longest.max(changed.elapsed());
+            }
+            starts.whole_since = is_whole.then(|| starts.whole_since.unwrap_or_else(Instant::now));
+        });
+    }
+
+    fn change_starts<T>(&self, name: &str, change: impl FnOnce(&mut Starts) -> T) -> T {
+        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        change(starts.entry(name.to_owned()).or_default())
+    }
+
+    /// How the pods of `name` keep up; `None` where no controller makes any.
+    pub(crate) fn starts(&self, name: &str) -> Option<Starts> {
+        (!self.plays_controllers).then(|| self.change_starts(name, |starts| *starts))
     }
 
     /// The sizes of `name` so far, each only where it differs from the one before.
@@ -183,7 +222,7 @@ impl Twins {
     }
 
     /// Makes the workload `name` with as many ready pods as it can ever have, where somebody counts them.
-    pub(crate) async fn make(&self, behavior: &Behavior, side: Side, name: &str) -> kube::Result<()> {
+    pub(crate) async fn make(&self, behavior: &Behavior, side: Side, name: &str) -> Result<(), Failed> {
         let kind = behavior.kind();
         if kind == Kind::Rack && side == Side::Hpa {
             for slot in 0..behavior.max {
@@ -196,10 +235,21 @@ impl Twins {
         });
         if kind == Kind::Deployment {
             object["spec"]["selector"] = json!({"matchLabels": labels});
-            let containers = json!([{"name": "web", "image": "web"}]);
-            object["spec"]["template"] = json!({"metadata": {"labels": labels}, "spec": {"containers": containers}});
+            let spec = match &behavior.pods {
+                Some(template) => template.spec(),
+                None => json!({"containers": [{"name": "web", "image": "web"}]}),
+            };
+            object["spec"]["template"] = json!({"metadata": {"labels": labels}, "spec": spec});
         }
-        self.create(&self.api(kind.api_version(), kind.word()), object).await
+        self.create(&self.api(kind.api_version(), kind.word()), object).await?;
+        match &behavior.pods {
+            Some(template) if template.unready > 0 => {
+                self.change_starts(name, |starts| starts.never = template.unready.try_into().unwrap_or_default());
+                pods::await_start(&self.client, (name, behavior.start), template).await
+            }
+            Some(template) => pods::await_start(&self.client, (name, behavior.start), template).await,
+            None => Ok(()),
+        }
     }
 
     /// A pod that no kubelet runs says itself that it is ready.
@@ -218,23 +268,12 @@ impl Twins {
 
     /// Makes the autoscaler of `side` for the workload of the same name: the same spec, but for where the series come from.
     pub(crate) async fn autoscale(&self, behavior: &Behavior, side: Side, name: &str) -> kube::Result<()> {
-        let (api_version, kind, source) = match side {
-            Side::Hpa => ("autoscaling/v2", "HorizontalPodAutoscaler", "External"),
-            Side::Flyball => ("flyball.dev/v1alpha1", "ScalingPolicy", "Prometheus"),
+        let (api_version, kind) = match side {
+            Side::Hpa => ("autoscaling/v2", "HorizontalPodAutoscaler"),
+            Side::Flyball => ("flyball.dev/v1alpha1", "ScalingPolicy"),
         };
-        let metrics: Vec<Value> = behavior
-            .metrics
-            .iter()
-            .enumerate()
-            .map(|(index, target)| {
-                let series = format!("{}_{index}", behavior.series);
-                let target = target.spec();
-                match side {
-                    Side::Hpa => json!({"type": source, "external": {"metric": {"name": series}, "target": target}}),
-                    Side::Flyball => json!({"type": source, "prometheus": {"query": series, "target": target}}),
-                }
-            })
-            .collect();
+        let metric = |(index, target): (usize, &Target)| target.metric(side, &format!("{}_{index}", behavior.series));
+        let metrics: Vec<Value> = behavior.metrics.iter().enumerate().map(metric).collect();
         let target = behavior.kind();
         let mut spec = json!({
             "scaleTargetRef": {"apiVersion": target.api_version(), "kind": target.word(), "name": name},

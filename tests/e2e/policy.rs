@@ -21,6 +21,7 @@ pub(crate) fn trials(shared: &Arc<Shared>) -> Vec<Trial> {
         with_crd("policy::the_server_finds_nothing_wrong_with_the_definition", nothing_is_wrong_with_the_definition),
         with_crd("policy::a_mistake_is_refused_with_its_path_and_mend", a_mistake_is_refused_with_its_path_and_mend),
         with_crd("policy::a_tolerance_may_be_any_number", a_tolerance_may_be_any_number),
+        with_crd("policy::targets_are_taken_and_refused_as_in_an_hpa", targets_are_taken_and_refused_as_in_an_hpa),
         with_crd("policy::an_hpa_manifest_is_accepted_as_it_is", an_hpa_manifest_is_accepted_as_it_is),
         with_crd("policy::defaults_are_filled_in_on_create", defaults_are_filled_in_on_create),
         with_crd("policy::explain_tells_every_field", explain_tells_every_field),
@@ -84,20 +85,20 @@ fn mistakes() -> Vec<Mistake> {
         (
             "/spec/metrics",
             target(json!({"type": "Value"})),
-            "spec.metrics[0].prometheus.target.type",
-            "`value` for Value",
+            "spec.metrics[0].prometheus.target.value",
+            "Required value",
         ),
         (
             "/spec/metrics",
             target(json!({"type": "AverageValue", "averageValue": "0"})),
             "spec.metrics[0].prometheus.target.averageValue",
-            "must be greater than 0, for example `100` or `500m`",
+            "should match '^[+]?([0-9]*[1-9]",
         ),
         (
             "/spec/metrics",
             target(json!({"type": "AverageValue", "averageValue": -3})),
             "spec.metrics[0].prometheus.target.averageValue",
-            "must be greater than 0",
+            "should be greater than 0",
         ),
         (
             "/spec/metrics",
@@ -161,6 +162,62 @@ fn a_tolerance_may_be_any_number(plane: &ControlPlane) -> Result<(), Failed> {
         let policy: ScalingPolicy = serde_json::from_value(kept)?;
         assert!(flyball::api::resolve(&policy).is_ok(), "{tolerance} is accepted and not understood");
     }
+    Ok(())
+}
+
+/// What Kubernetes takes for a quantity it takes without quotes as well. Both are asked, so that neither can change unseen.
+fn targets_are_taken_and_refused_as_in_an_hpa(plane: &ControlPlane) -> Result<(), Failed> {
+    let average = |value: Value| json!({"type": "AverageValue", "averageValue": value});
+    let good = [json!(0.5), json!("0.5"), json!(12.25), json!(1e-3), json!(1e3), json!(5), json!("500m"), json!(".5")];
+    let bad = [json!(0), json!(0.0), json!("0"), json!("0.0k"), json!(-0.5), json!("-1"), json!("ten"), json!(true)];
+    let external = |target: Value| json!({"type": "External", "external": {"metric": {"name": "m"}, "target": target}});
+    let pods = |target: Value| json!({"type": "Pods", "pods": {"metric": {"name": "m"}, "target": target}});
+    let resource = |target: Value| json!({"type": "Resource", "resource": {"name": "cpu", "target": target}});
+    let object = |target: Value| {
+        let described = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+        json!({"type": "Object", "object": {"describedObject": described, "metric": {"name": "m"}, "target": target}})
+    };
+    let (value, both) =
+        (json!({"type": "Value", "value": 0.5}), json!({"type": "Value", "value": 1, "averageValue": 0.5}));
+    let percent = json!({"type": "Utilization", "averageUtilization": 70});
+    let mut cases: Vec<(Value, bool)> = Vec::new();
+    cases.extend(good.into_iter().map(|number| (external(average(number)), true)));
+    cases.extend(bad.into_iter().map(|number| (external(average(number)), false)));
+    for (metric, taken) in [
+        (external(value.clone()), true),
+        (external(both.clone()), false),
+        (external(json!({"type": "Value"})), false),
+        (pods(average(json!(0.5))), true),
+        (pods(value.clone()), false),
+        (resource(average(json!(0.25))), true),
+        (resource(percent.clone()), true),
+        (resource(value.clone()), false),
+        (resource(json!({"type": "Utilization", "averageUtilization": 70, "averageValue": 1})), false),
+        (object(value), true),
+        (object(average(json!(0.5))), true),
+        (object(percent), false),
+    ] {
+        cases.push((metric, taken));
+    }
+    let mut wrong = Vec::new();
+    for (metric, taken) in cases {
+        let kinds = [("autoscaling/v2", "HorizontalPodAutoscaler"), ("flyball.dev/v1alpha1", "ScalingPolicy")];
+        for (api_version, kind) in kinds {
+            let mut manifest = policy("number");
+            (manifest["apiVersion"], manifest["kind"]) = (json!(api_version), json!(kind));
+            manifest["spec"]["metrics"] = json!([metric]);
+            let output = plane
+                .kubectl_with_input(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &manifest.to_string())?;
+            if output.status.success() != taken {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                wrong.push(format!("{kind} with {metric}: taken {}, expected {taken} {said}", !taken));
+            } else if taken && kind == "ScalingPolicy" {
+                let policy: ScalingPolicy = serde_json::from_slice(&output.stdout)?;
+                assert!(flyball::api::resolve(&policy).is_ok(), "{metric} is accepted and not understood");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
 

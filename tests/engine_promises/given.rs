@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use flyball::engine::{
     Absence, Absent, Action, Behavior, Decision, Metric, MetricKind, Milli, Mode, Observation, Policy, RateKind,
-    RatePolicy, Reading, Recommendation, Replicas, Rescale, Rules, Sample, ScaleEvent, Select, Settings, State, Target,
-    Timestamp,
+    RatePolicy, Reading, Recollection, Recommendation, Replicas, Rescale, Rules, Sample, ScaleEvent, Select, Settings,
+    State, Target, Timestamp,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -120,6 +120,7 @@ pub(crate) fn state() -> impl Strategy<Value = State> {
         |(recommendations, blind, up_events, down_events)| State {
             recommendations,
             blind,
+            recalled: Recollection::default(),
             up_events,
             down_events,
             scaled_to_zero: false,
@@ -223,6 +224,7 @@ fn any_state() -> impl Strategy<Value = State> {
         |(recommendations, blind, up_events, down_events)| State {
             recommendations,
             blind,
+            recalled: Recollection::default(),
             up_events,
             down_events,
             scaled_to_zero: false,

@@ -77,7 +77,7 @@ impl Writer<'_> {
             0 => self.leaf(),
             1..=3 => self.aggregation(inner),
             4 => self.beside_a_number(inner),
-            5 => self.pair(inner),
+            5 | 11 => self.pair(inner),
             6 => format!("({})", self.vector(inner)),
             7 => {
                 let function = self.dice.pick(&["abs", "ceil", "sqrt", "ln", "sgn", "exp", "-", "timestamp", "deg"]);
@@ -90,7 +90,6 @@ impl Writer<'_> {
             }
             9 => self.histogram(),
             10 => self.subquery(inner),
-            11 => self.pair(inner),
             _ if self.dice.one_in(3) => self.refused(inner),
             _ => self.aggregation(inner),
         }
@@ -189,7 +188,7 @@ impl Writer<'_> {
         let (left, right) =
             if self.dice.one_in(2) { (format!("({left})"), format!("({right})")) } else { (left, right) };
         if !self.grammar.whole {
-            return format!("{left} {} {right}", self.dice.pick(&["+", "-", "*", "/"]));
+            return format!("{left} {} {right}", self.dice.pick(&["+", "-", "*", "/", "or"]));
         }
         let operators = ["+", "-", "*", "/", "/", ">", "<= bool", "==", "and", "or", "unless", "%", "atan2"];
         let operator = self.dice.pick(&operators);

@@ -101,7 +101,9 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> String {
         let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
             body.len() >= header(head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0)
         });
-        if count == 0 || whole {
+        // No HTTP begins so: it is TLS, and a server without it says at once that this is a bad request.
+        let garbage = request.first().is_some_and(|byte| !byte.is_ascii_uppercase());
+        if count == 0 || whole || garbage {
             return text.into_owned();
         }
     }

@@ -26,7 +26,7 @@ pub fn recent_rescales(state: &State) -> Vec<RescaleRecord> {
 }
 
 /// The memory of `policy` that its status tells: the changes of size, and whether a size of zero is the policy's own. Recommendations
-/// begin anew with the present size, so that nothing shrinks before a full window was seen.
+/// are recalled when the size is seen; see [`recall`](super::recall).
 #[must_use]
 pub fn restored(policy: &Policy, status: &ScalingPolicyStatus) -> State {
     let mut state = State::default();
@@ -44,7 +44,7 @@ pub fn restored(policy: &Policy, status: &ScalingPolicyStatus) -> State {
     state
 }
 
-fn micro_time(at: Timestamp) -> MicroTime {
+pub(super) fn micro_time(at: Timestamp) -> MicroTime {
     MicroTime(jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default())
 }
 

@@ -7,7 +7,7 @@ use crate::api::quantity::Quantity;
 use crate::api::status::{LastDecision, MetricProposal, MetricStatus, MetricValue, ScalingPolicyStatus};
 
 /// A value that moved by more than its target divided by this is news.
-const NEWS_DIVISOR: i128 = 10;
+pub(super) const NEWS_DIVISOR: i128 = 10;
 
 /// Whether `new` tells something that `old`, the one last written, does not: replicas, conditions, limits, the deciding metric or its
 /// reasons changed, or a metric moved by more than a tenth of its target. Times and noise are no news.
@@ -83,7 +83,8 @@ fn metrics_differ(old: &ScalingPolicyStatus, new: &ScalingPolicyStatus) -> bool 
         || old.current_metrics.iter().zip(&new.current_metrics).enumerate().any(moved)
 }
 
-fn thousandths(metric: &MetricStatus) -> Option<i128> {
+/// The current value in thousandths of the target's unit.
+pub(super) fn thousandths(metric: &MetricStatus) -> Option<i128> {
     let MetricValue { value, average_value, average_utilization } = metric.current.as_ref()?;
     // In the unit of the target, against which a move is measured.
     if let Some(percent) = average_utilization {

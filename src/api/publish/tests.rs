@@ -138,7 +138,29 @@ fn limited_down(reason: LimitReason, rate: RateLimit, desired: i32) -> Trace {
 }
 
 fn decided<'a>(policy: &'a Policy, trace: &'a Trace, write: WriteResult<'a>) -> Situation<'a> {
-    Situation::Decided { policy, trace, write }
+    Situation::Decided { policy, trace, write, overlap: &Overlap::None }
+}
+
+#[test]
+fn pods_that_others_measure_are_a_warning_that_stands_until_somebody_looked_again() {
+    let (policy, trace) = (policy(), quiet());
+    let look = |before: Option<&ScalingPolicyStatus>, overlap: &Overlap| {
+        let write = WriteResult::NotNeeded;
+        status(before, 1, Situation::Decided { policy: &policy, trace: &trace, write, overlap }, NOW)
+    };
+    let told = |status: &ScalingPolicyStatus| {
+        let found = status.conditions.iter().find(|condition| condition.type_ == AMBIGUOUS_SELECTOR);
+        found.map(|condition| (condition.status.clone(), condition.reason.clone(), condition.message.clone()))
+    };
+    let first = look(None, &Overlap::Found("api as well".into()));
+    let expected = ("True".to_owned(), "AmbiguousSelector".to_owned(), "api as well".to_owned());
+    assert_eq!(told(&first), Some(expected.clone()));
+    assert!(first.conditions.iter().any(|condition| condition.type_ == READY && condition.status == "True"));
+    let second = look(Some(&first), &Overlap::Unknown);
+    assert_eq!(told(&second), Some(expected));
+    let third = look(Some(&second), &Overlap::None);
+    assert_eq!(told(&third), None);
+    assert!(differs(&second, &third));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::query::{DescribedObject, MetricQuery, NamedMetric, PodUsage, SeriesRule};
+use crate::api::query::{DescribedObject, MetricQuery, NamedMetric, PodUsage, SeriesRule, SourceKind, SourceRef};
 use crate::engine::{self, Fallback, FloorKind, Metric, Milli, OnMissing, RateKind, RatePolicy, Rules, Select, Target};
 
 fn manifest(spec: &Value) -> Value {
@@ -55,7 +55,12 @@ fn defaults_are_those_of_hpa() {
         resolved.target,
         TargetRef { api_version: "apps/v1".into(), kind: "Deployment".into(), name: "web".into() }
     );
-    let query = MetricQuery { promql: "sum(up)".into(), series: SeriesRule::Sum, max_sample_age_seconds: None };
+    let query = MetricQuery {
+        source: SourceRef::default(),
+        promql: "sum(up)".into(),
+        series: SeriesRule::Sum,
+        max_sample_age_seconds: None,
+    };
     assert_eq!(resolved.requests, [MetricRequest::Prometheus(query)]);
 }
 
@@ -69,7 +74,12 @@ fn words_of_a_query_are_filled_in_and_wrong_ones_all_told() {
         resolve(&serde_json::from_value(policy).unwrap()).map(|mut resolved| resolved.requests.remove(0))
     };
     let filled = r#"up{ns="shop",app="web"}"#;
-    let query = MetricQuery { promql: filled.into(), series: SeriesRule::Sum, max_sample_age_seconds: None };
+    let query = MetricQuery {
+        source: SourceRef::default(),
+        promql: filled.into(),
+        series: SeriesRule::Sum,
+        max_sample_age_seconds: None,
+    };
     let shop = json!("shop");
     assert_eq!(of(&shop, r#"up{ns="{{namespace}}",app="{{name}}"}"#), Ok(MetricRequest::Prometheus(query)));
     let error = of(&Value::Null, r#"up{ns="{{namespace}}",app="{{app}}"}"#).unwrap_err().to_string();
@@ -80,6 +90,26 @@ fn words_of_a_query_are_filled_in_and_wrong_ones_all_told() {
     let long = format!("up{{a=\"{}\"}}", "{{namespace}}".repeat(300));
     let error = of(&json!("n".repeat(63)), &long).unwrap_err().to_string();
     assert!(error.contains("is longer than 4096 characters"), "{error}");
+}
+
+#[test]
+fn a_metric_names_its_source() {
+    let metric = |reference: serde_json::Value| {
+        json!({"metrics": [{"type": "Prometheus", "prometheus": {
+            "query": "up", "target": {"type": "Value", "value": "1"}, "sourceRef": reference,
+        }}]})
+    };
+    for (kind, expected) in
+        [("PrometheusSource", SourceKind::Namespaced), ("ClusterPrometheusSource", SourceKind::Cluster)]
+    {
+        let resolved = resolve_spec(&metric(json!({"kind": kind, "name": "team"}))).unwrap();
+        let MetricRequest::Prometheus(query) = &resolved.requests[0] else { panic!("{:?}", resolved.requests) };
+        assert_eq!(query.source, SourceRef { kind: expected, name: "team".into() });
+        assert_eq!(query.source.kind.as_str(), kind);
+    }
+    let problems = resolve_spec(&metric(json!({"kind": "Thermometer", "name": ""}))).unwrap_err().problems;
+    let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
+    assert_eq!(fields, ["spec.metrics[0].prometheus.sourceRef.kind", "spec.metrics[0].prometheus.sourceRef.name"]);
 }
 
 #[test]

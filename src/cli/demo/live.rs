@@ -15,6 +15,7 @@ use super::record::Record;
 use super::servers::Servers;
 use super::stage::{self, BASE_LOAD, Operator, POLICY, SHORT_WINDOWS, WORKLOAD};
 use super::story::{self, Script, Turn};
+use crate::api::publish;
 use crate::clock::{Clock as _, SystemClock};
 use crate::cluster::client::{Clients, RequestObserver};
 use crate::engine::Timestamp;
@@ -202,7 +203,7 @@ impl Show {
         let (namespace, name) = WORKLOAD;
         let load = self.world.load(namespace, name).unwrap_or_default();
         let report = self.operator.report();
-        let decision = report.as_ref().and_then(|report| report.status.last_decision.as_ref());
+        let decision = report.map(|report| publish::last_decision(&report.policy, &report.trace));
         let subject = Subject { name: format!("{namespace}/{name}"), target: format!("Deployment/{name}") };
         let Servers { kubernetes, prometheus, metrics, .. } = &self.servers;
         Scene {
@@ -221,7 +222,7 @@ impl Show {
             history: self.record.history(),
             now,
             span_seconds: SPAN_SECONDS,
-            waterfall: decision.map(|decision| waterfall(&subject, decision, Style { colour: false })),
+            waterfall: decision.map(|decision| waterfall(&subject, &decision, Style { colour: false })),
             keys: vec![
                 ("s".into(), "spike".into()),
                 ("p".into(), "Prometheus".into()),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::api::publish;
 use crate::api::status::LastDecision;
 use crate::engine::Timestamp;
 use crate::sandbox::{Load, World};
@@ -79,7 +80,7 @@ impl Record {
     /// Takes in `report` if its decision is new. Answers with the line for it where it says something new: another size, or another
     /// reason for the same.
     pub(super) fn take_in(&mut self, report: &PolicyReport, load: Option<Load>) -> Option<String> {
-        let decision = report.status.last_decision.as_ref()?;
+        let decision = &publish::last_decision(&report.policy, &report.trace);
         let ready = report.ready_replicas.unwrap_or(decision.current_replicas);
         // Published times are whole seconds, the trace knows better.
         let point = Point { at: report.trace.at, ..Point::new(decision, ready) };

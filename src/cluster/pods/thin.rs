@@ -68,21 +68,20 @@ impl ThinPod {
         owners.find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.clone())
     }
 
-    /// Namespace, labels and the pod; `None` where it has no name.
-    pub(super) fn into_parts(self) -> Option<(String, Labels, Pod)> {
+    /// Labels and the pod.
+    pub(super) fn into_parts(self, name: &Arc<str>) -> (Labels, Pod) {
         let resources = self.resources();
         let Self { metadata, status, .. } = self;
-        let labels = metadata.labels.unwrap_or_default().into_iter();
+        let labels = metadata.labels.unwrap_or_default().into();
         let pod = Pod {
-            name: metadata.name?.into(),
+            name: name.clone(),
             phase: phase(status.phase.as_deref()),
             deleting: metadata.deletion_timestamp.is_some(),
             ready: status.conditions.iter().flatten().find(|condition| condition.kind == "Ready").map(readiness),
             started: status.start_time.as_ref().map(timestamp),
             resources: Arc::new(resources),
         };
-        let labels = labels.map(|(key, value)| (key.into_boxed_str(), value.into_boxed_str())).collect();
-        Some((metadata.namespace?, labels, pod))
+        (labels, pod)
     }
 
     fn resources(&self) -> PodResources {

@@ -46,6 +46,16 @@ const PLAIN: Kind = Kind {
 
 const WORKLOAD: Kind = Kind { group: "apps", status: true, scale: true, generation: true, ..PLAIN };
 
+const OURS: Kind = Kind {
+    group: "flyball.dev",
+    version: "v1alpha1",
+    status: true,
+    generation: true,
+    unconditional: false,
+    custom: true,
+    ..PLAIN
+};
+
 /// All kinds, sorted by group, then by plural, as discovery lists them.
 pub const KINDS: &[Kind] = &[
     Kind { plural: "configmaps", singular: "configmap", kind: "ConfigMap", short_names: &["cm"], ..PLAIN },
@@ -68,6 +78,7 @@ pub const KINDS: &[Kind] = &[
         generation: true,
         ..PLAIN
     },
+    Kind { plural: "secrets", singular: "secret", kind: "Secret", ..PLAIN },
     Kind { plural: "deployments", singular: "deployment", kind: "Deployment", short_names: &["deploy"], ..WORKLOAD },
     Kind { plural: "replicasets", singular: "replicaset", kind: "ReplicaSet", short_names: &["rs"], ..WORKLOAD },
     Kind { plural: "statefulsets", singular: "statefulset", kind: "StatefulSet", short_names: &["sts"], ..WORKLOAD },
@@ -91,18 +102,21 @@ pub const KINDS: &[Kind] = &[
     },
     Kind { group: "events.k8s.io", plural: "events", singular: "event", kind: "Event", short_names: &["ev"], ..PLAIN },
     Kind {
-        group: "flyball.dev",
-        version: "v1alpha1",
-        plural: "scalingpolicies",
-        singular: "scalingpolicy",
-        kind: "ScalingPolicy",
-        short_names: &["scp"],
-        status: true,
-        generation: true,
-        unconditional: false,
-        custom: true,
-        ..PLAIN
+        plural: "clusterprometheussources",
+        singular: "clusterprometheussource",
+        kind: "ClusterPrometheusSource",
+        short_names: &["clusterpromsource"],
+        namespaced: false,
+        ..OURS
     },
+    Kind {
+        plural: "prometheussources",
+        singular: "prometheussource",
+        kind: "PrometheusSource",
+        short_names: &["promsource"],
+        ..OURS
+    },
+    Kind { plural: "scalingpolicies", singular: "scalingpolicy", kind: "ScalingPolicy", short_names: &["scp"], ..OURS },
 ];
 
 /// What can be done with an object.

@@ -96,9 +96,15 @@ pub(super) fn stamp_new(place: &Place, object: &mut Value, (uid, now): (String, 
 fn default_spec(kind: &Kind, object: &mut Value) {
     let defaults: &[(&str, Value)] = match (kind.group, kind.plural) {
         ("apps", _) => &[("replicas", json!(1))],
-        ("flyball.dev", _) => {
+        ("flyball.dev", "scalingpolicies") => {
             &[("minReplicas", json!(1)), ("pollingPeriodSeconds", json!(15)), ("mode", json!("Auto"))]
         }
+        ("flyball.dev", _) => &[
+            ("timeoutSeconds", json!(5)),
+            ("maxConcurrency", json!(16)),
+            ("maxResponseBytes", json!(8_388_608)),
+            ("maxSeries", json!(10_000)),
+        ],
         _ => return,
     };
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };

@@ -1,8 +1,8 @@
 //! The value of an expression at an instant, by the rules of Prometheus (lookback, extrapolation of rates). Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::expression::{Aggregation, Expression, Selector};
+use super::expression::{Aggregation, Expression, Growth, Selector};
 use super::series::{Labels, Sample, Series};
 
 /// How old the newest sample of a series may be; Prometheus' default.
@@ -32,10 +32,10 @@ pub(super) fn evaluate(expression: &Expression, series: &Series, at: i64) -> Res
             let found = matching(series, selector);
             Ok(Outcome::Vector(found.filter_map(|(labels, all)| Some((labels.clone(), newest(all)?))).collect()))
         }
-        Expression::Growth { per_second, selector, window_millis } => {
+        Expression::Growth { growth: measure, selector, window_millis } => {
             let found = matching(series, selector);
             let window = (at.saturating_sub(*window_millis), at);
-            let grown = found.filter_map(|(labels, all)| Some((nameless(labels), growth(all, window, *per_second)?)));
+            let grown = found.filter_map(|(labels, all)| Some((nameless(labels), growth(all, window, *measure)?)));
             Ok(Outcome::Vector(grown.collect()))
         }
         Expression::Aggregate { operation, by, inner } => match evaluate(inner, series, at)? {
@@ -52,6 +52,17 @@ pub(super) fn evaluate(expression: &Expression, series: &Series, at: i64) -> Res
                     .to_owned(),
             ),
         },
+        Expression::Or { left, right } => {
+            match (evaluate(left, series, at)?, evaluate(right, series, at)?) {
+                (Outcome::Vector(mut left), Outcome::Vector(right)) => {
+                    let known: BTreeSet<Labels> = left.keys().map(nameless).collect();
+                    left.extend(right.into_iter().filter(|(labels, _)| !known.contains(&nameless(labels))));
+                    Ok(Outcome::Vector(left))
+                }
+                _ => Err("invalid parameter \"query\": set operator \"or\" not allowed in binary scalar expression"
+                    .to_owned()),
+            }
+        }
         Expression::Binary { operator, left, right } => {
             Ok(arithmetic(*operator, evaluate(left, series, at)?, evaluate(right, series, at)?))
         }
@@ -77,10 +88,15 @@ fn nameless(labels: &Labels) -> Labels {
 }
 
 #[allow(clippy::cast_precision_loss)] // milliseconds of a window and counts of samples are small
-fn growth(samples: &VecDeque<Sample>, (start, end): (i64, i64), per_second: bool) -> Option<f64> {
+fn growth(samples: &VecDeque<Sample>, (start, end): (i64, i64), measure: Growth) -> Option<f64> {
     let until = |instant: i64| samples.partition_point(|sample| sample.0 <= instant);
     let inside: Vec<Sample> = samples.range(until(start)..until(end).max(until(start))).copied().collect();
     let [first, .., last] = inside[..] else { return None };
+    if measure == Growth::Latest {
+        let [.., before, _] = inside[..] else { return None };
+        let grown = if last.1 < before.1 { last.1 } else { last.1 - before.1 };
+        return Some(grown / ((last.0 - before.0) as f64 / 1000.0));
+    }
     let resets: f64 = inside.windows(2).filter(|pair| pair[1].1 < pair[0].1).map(|pair| pair[0].1).sum();
     let grown = last.1 - first.1 + resets;
     let sampled = (last.0 - first.0) as f64 / 1000.0;
@@ -100,7 +116,7 @@ fn growth(samples: &VecDeque<Sample>, (start, end): (i64, i64), per_second: bool
         to_end = average_gap / 2.0;
     }
     let mut factor = (sampled + to_start + to_end) / sampled;
-    if per_second {
+    if measure == Growth::Rate {
         factor /= (end - start) as f64 / 1000.0;
     }
     Some(grown * factor)

@@ -1,7 +1,10 @@
 //! The part of PromQL that the sandbox knows, parsed: selectors with matchers (regular expressions only as alternatives of words),
-//! `rate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, numbers, and `+ - * /`. Pure.
+//! `rate`, `irate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, numbers, `+ - * /` and `or`. Pure.
 
 use std::fmt;
+
+use super::selector::alternatives;
+pub use super::selector::{Matcher, Selector};
 
 /// Longest query that is read.
 const MAX_QUERY_BYTES: usize = 64 * 1024;
@@ -17,8 +20,8 @@ pub enum Expression {
     Selector(Selector),
     /// The growth of counters over a window.
     Growth {
-        /// Per second (`rate`) rather than in all (`increase`).
-        per_second: bool,
+        /// How it is measured.
+        growth: Growth,
         /// Which counters.
         selector: Selector,
         /// Length of the window.
@@ -35,6 +38,13 @@ pub enum Expression {
     },
     /// `vector(number)`.
     Vector(Box<Expression>),
+    /// The series of the left side, and those of the right side whose labels none on the left has.
+    Or {
+        /// Left side.
+        left: Box<Expression>,
+        /// Right side.
+        right: Box<Expression>,
+    },
     /// Arithmetic.
     Binary {
         /// One of `+ - * /`.
@@ -61,39 +71,15 @@ pub enum Aggregation {
     Count,
 }
 
-/// Which series are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selector {
-    /// Name of the metric.
-    pub name: String,
-    /// What its labels must be.
-    pub matchers: Vec<Matcher>,
-}
-
-/// What a label must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Matcher {
-    /// The label.
-    pub label: String,
-    /// Must be one of the values rather than none of them.
-    pub equal: bool,
-    /// The values; `.*` and `.+` stand for any, where `pattern`.
-    pub values: Vec<String>,
-    /// Written as a regular expression.
-    pub pattern: bool,
-}
-
-impl Matcher {
-    /// Whether `value` (empty where the label is not there) is as it must be.
-    #[must_use]
-    pub fn matches(&self, value: &str) -> bool {
-        let found = self.values.iter().any(|wanted| match wanted.as_str() {
-            ".*" if self.pattern => true,
-            ".+" if self.pattern => !value.is_empty(),
-            wanted => wanted == value,
-        });
-        found == self.equal
-    }
+/// How growth is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    /// In all (`increase`).
+    Increase,
+    /// Per second (`rate`).
+    Rate,
+    /// Per second, between the last two samples (`irate`).
+    Latest,
 }
 
 /// Why a query cannot be read.
@@ -123,7 +109,7 @@ pub fn parse(query: &str) -> Result<Expression, ParseError> {
     if parser.peek().is_none() {
         return Err(parser.error("no expression found in input"));
     }
-    let expression = parser.sum()?;
+    let expression = parser.either()?;
     match parser.peek() {
         None => Ok(expression),
         Some(character) => Err(parser.error(format!("unexpected {character:?}"))),
@@ -174,6 +160,15 @@ impl<'a> Parser<'a> {
         &rest[..end]
     }
 
+    fn either(&mut self) -> Result<Expression, ParseError> {
+        let mut left = self.sum()?;
+        while self.peek().is_some() && self.rest().strip_prefix("or").is_some_and(|rest| !rest.starts_with(is_word)) {
+            self.at += 2;
+            left = Expression::Or { left: Box::new(left), right: Box::new(self.sum()?) };
+        }
+        Ok(left)
+    }
+
     fn sum(&mut self) -> Result<Expression, ParseError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -201,7 +196,7 @@ impl<'a> Parser<'a> {
         match self.peek() {
             Some('(') => {
                 self.at += 1;
-                let inner = self.sum()?;
+                let inner = self.either()?;
                 self.expect(')')?;
                 Ok(inner)
             }
@@ -249,7 +244,9 @@ impl<'a> Parser<'a> {
         }
         self.at += 1;
         let expression = match word {
-            "rate" | "increase" => self.growth(word == "rate")?,
+            "increase" => self.growth(Growth::Increase)?,
+            "rate" => self.growth(Growth::Rate)?,
+            "irate" => self.growth(Growth::Latest)?,
             "vector" => Expression::Vector(Box::new(self.sum()?)),
             _ => {
                 let problem = format!("the sandbox does not know the function {word:?}");
@@ -263,7 +260,7 @@ impl<'a> Parser<'a> {
     fn aggregate(&mut self, operation: Aggregation) -> Result<Expression, ParseError> {
         let mut by = self.grouping()?;
         self.expect('(')?;
-        let inner = self.sum()?;
+        let inner = self.either()?;
         self.expect(')')?;
         by.extend(self.grouping()?);
         Ok(Expression::Aggregate { operation, by, inner: Box::new(inner) })
@@ -290,7 +287,7 @@ impl<'a> Parser<'a> {
         Ok(labels)
     }
 
-    fn growth(&mut self, per_second: bool) -> Result<Expression, ParseError> {
+    fn growth(&mut self, growth: Growth) -> Result<Expression, ParseError> {
         let name = self.span(is_word);
         if name.is_empty() {
             return Err(self.error("expected type range vector in call to function \"rate\""));
@@ -304,7 +301,7 @@ impl<'a> Parser<'a> {
             problem: format!("bad number or duration syntax: {window:?}"),
         })?;
         self.expect(']')?;
-        Ok(Expression::Growth { per_second, selector, window_millis })
+        Ok(Expression::Growth { growth, selector, window_millis })
     }
 
     fn selector(&mut self, name: &str) -> Result<Selector, ParseError> {
@@ -362,34 +359,6 @@ impl<'a> Parser<'a> {
         }
         Err(self.error("unterminated quoted string"))
     }
-}
-
-/// The words of `a|b\.c`, unescaped; `None` for other regular expressions. `.*` and `.+` stay as they are.
-fn alternatives(pattern: &str) -> Option<Vec<String>> {
-    let mut words = vec![String::new()];
-    let mut special = false;
-    let mut characters = pattern.chars().peekable();
-    while let Some(character) = characters.next() {
-        let word = words.last_mut()?;
-        match character {
-            '\\' => word.push(characters.next().filter(char::is_ascii_punctuation)?),
-            '|' => words.push(String::new()),
-            '.' if word.is_empty() && matches!(characters.peek(), Some('*' | '+')) => {
-                special = true;
-                word.push(character);
-                word.extend(characters.next());
-                if !matches!(characters.peek(), None | Some('|')) {
-                    return None;
-                }
-            }
-            character if ".+*?()[]{}^$".contains(character) => return None,
-            character => word.push(character),
-        }
-    }
-    // A word that only looks like one of the two would be taken for it.
-    let confusing =
-        words.iter().any(|word| matches!(word.as_str(), ".*" | ".+")) && (!special || pattern.contains('\\'));
-    (!confusing).then_some(words)
 }
 
 fn binary(operator: char, left: Expression, right: Expression) -> Expression {

@@ -2,7 +2,7 @@ use super::*;
 use crate::engine::{Absence, Reading};
 use crate::sandbox::SimClock;
 use crate::sources::prometheus::{Limits, PrometheusSource};
-use crate::sources::{Ask, MetricQuery, MetricSource, SeriesRule};
+use crate::sources::{Ask, MetricQuery, MetricSource, SeriesRule, SourceRef};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_767_225_600_000).plus_seconds(seconds)
@@ -46,6 +46,14 @@ async fn answers_are_bodies_of_prometheus() {
             "avg(rate(http_requests_total[1m])) * 2 - max(queue_length) / 5",
             r#"{"resultType":"vector","result":[{"metric":{},"value":[1767225720,"37.5"]}]}"#,
         ),
+        (
+            "max by (app) (irate(http_requests_total{app=~\"web|\"}[1m]))",
+            r#"{"resultType":"vector","result":[{"metric":{"app":"web"},"value":[1767225720,"10"]}]}"#,
+        ),
+        (
+            "sum(queue_length{app=~\"we\\\\.b|web\"}) or (sum by (app) (queue_length)) or vector(1)",
+            r#"{"resultType":"vector","result":[{"metric":{},"value":[1767225720,"12.5"]},{"metric":{"app":"web"},"value":[1767225720,"12.5"]}]}"#,
+        ),
         ("1 + 2 * 3", r#"{"resultType":"scalar","result":[1767225720,"7"]}"#),
         ("vector(1) / 0", r#"{"resultType":"vector","result":[{"metric":{},"value":[1767225720,"+Inf"]}]}"#),
         ("nothing{app='web'}", r#"{"resultType":"vector","result":[]}"#),
@@ -75,6 +83,9 @@ async fn a_reset_of_a_counter_is_no_fall() {
     let value: Value = serde_json::from_str(&body).unwrap();
     let value: f64 = value["data"]["result"][0]["value"][1].as_str().unwrap().parse().unwrap();
     assert!((value - 250.0 * 40.0 / 30.0).abs() < 1e-9, "{value}");
+    // Between the last two samples: 50 from zero within 10 s.
+    assert!(ask(&prometheus, "irate(c[40s])", 20).await.1.contains("\"5\""));
+    assert!(ask(&prometheus, "irate(c[40s])", 9).await.1.contains(r#""result":[]"#));
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,6 +126,7 @@ async fn faults_reach_the_source_as_absences() {
     let prometheus = filled();
     let source = PrometheusSource::new(prometheus.clone(), Limits::default());
     let query = MetricQuery {
+        source: SourceRef::default(),
         promql: "sum(rate(http_requests_total[1m]))".into(),
         series: SeriesRule::Sum,
         max_sample_age_seconds: None,

@@ -43,9 +43,11 @@ pub struct Connection {
     pub tls: Tls,
     /// Headers that every request carries, such as a tenant's.
     pub headers: Vec<(String, Secret)>,
-    /// Parameters that every query carries in addition, such as `dedup=true`.
+    /// Parameters that every query carries in addition, such as `dedup=true`; never `query`, `time`, `timeout` or `limit`.
     pub parameters: Vec<(String, String)>,
-    /// The proxy to go through. `None` goes straight, unless `proxy_from_environment`.
+    /// The proxy to go through: `http://`, or `https://` where `tls` is left alone. Its own host is checked as that of `url` is, and
+    /// must be among the allowed ones; what it connects to, only the proxy can check. `None` goes straight, unless
+    /// `proxy_from_environment`.
     pub proxy: Option<Url>,
     /// Take `HTTPS_PROXY` and the like from the environment: only for the address that the operator's own flags give.
     pub proxy_from_environment: bool,
@@ -139,7 +141,8 @@ pub struct Tls {
     pub ca_pem: Option<Arc<str>>,
     /// Our own certificate and key in PEM, for mTLS.
     pub identity_pem: Option<Secret>,
-    /// The name that the server's certificate must carry, where it is not the host of the address.
+    /// The name that the server's certificate must carry, where it is not the host of the address. The handshake itself (SNI) still
+    /// names the host of the address.
     pub server_name: Option<String>,
     /// Take any certificate. Only where an admin allowed it.
     pub insecure_skip_verify: bool,

@@ -97,16 +97,16 @@ pub enum DecodeError {
         limit: usize,
     },
     /// The body is empty.
-    #[error("The server answered with an empty body, not with the Prometheus API; check --prometheus-url.")]
+    #[error("The server answered with an empty body, not with the Prometheus API; check the address of the source.")]
     EmptyBody,
     /// The body is a page for browsers.
-    #[error("The server answered with an HTML page, not with the Prometheus API; check --prometheus-url.")]
+    #[error("The server answered with an HTML page, not with the Prometheus API; check the address of the source.")]
     Html,
     /// The body ends in the middle.
     #[error("The answer ends in the middle; the connection or a proxy cut it off.")]
     Truncated,
     /// The body is not JSON, or not the JSON that the protocol promises.
-    #[error("The answer is not what the Prometheus API promises ({detail}); check --prometheus-url.")]
+    #[error("The answer is not what the Prometheus API promises ({detail}); check the address of the source.")]
     Malformed {
         /// What was expected and where, without the body's text.
         detail: String,

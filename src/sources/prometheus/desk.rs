@@ -2,8 +2,7 @@
 //! be asked together become one request. Owns who waits for which answer; must not judge an answer, nor decide whether the source may be
 //! asked at all.
 //!
-//! A group that fails because of what it asks, or whose answer is not whole, is asked again member by member, so that one poison query
-//! hurts only itself. One that fails because the server is ill is not: a thousand more questions would not make it well.
+//! How a group is asked, and what is done about one that fails, is `apart`'s.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -13,14 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::decode::{Answer, decode};
-use super::line::{Failure, Line, Order};
-use super::plan::{Joint, Planner, Split};
+use super::Transport;
+use super::decode::Answer;
+use super::line::Line;
+use super::plan::{Joint, Planner};
 use super::quarantine::{Alone, Company, Quarantine};
-use super::{Transport, read};
 use crate::engine::{Absence, Absent, Timestamp};
 
 /// How long the first question of a batch waits for company. All passes of a slot begin within a millisecond or two of each other; a
@@ -41,7 +39,7 @@ pub(super) struct Heard {
 /// The desk of one source.
 pub(super) struct Desk<T> {
     pub(super) line: Arc<Line<T>>,
-    planner: Box<dyn Planner>,
+    pub(super) planner: Box<dyn Planner>,
     started: Instant,
     /// Questions of the batch that is being gathered; its task exists while there are any.
     gathering: Mutex<Vec<Question>>,
@@ -73,23 +71,23 @@ struct Question {
 }
 
 /// One query of a batch and the namespaces that asked it.
-struct Wanted {
-    flight: Flight,
-    namespaces: Vec<Arc<str>>,
+pub(super) struct Wanted {
+    pub(super) flight: Flight,
+    pub(super) namespaces: Vec<Arc<str>>,
 }
 
 /// Those who wait for one answer. Where it is dropped without one, because its task panicked, they are told that there is none.
-struct Flight {
-    key: Key,
+pub(super) struct Flight {
+    pub(super) key: Key,
     awaited: Awaited,
     delivered: bool,
 }
 
 /// When and about which instant a batch asks.
 #[derive(Debug, Clone, Copy)]
-struct Moment {
-    time: Timestamp,
-    end: Instant,
+pub(super) struct Moment {
+    pub(super) time: Timestamp,
+    pub(super) end: Instant,
 }
 
 impl<T: Transport> Desk<T> {
@@ -155,8 +153,7 @@ impl<T: Transport> Desk<T> {
         for (company, wanted) in companies {
             let (joints, single) = self.plan(company, wanted);
             for (joint, members) in joints {
-                let (promql, split) = (joint.promql, joint.split);
-                tokio::spawn(self.clone().serve_joint((promql, split), members, (moment, company)));
+                tokio::spawn(self.clone().serve_joint(joint, members, (moment, company)));
             }
             for wanted in single {
                 tokio::spawn(self.clone().serve_single(wanted, moment));
@@ -191,6 +188,13 @@ impl<T: Transport> Desk<T> {
         new
     }
 
+    /// Keeps in mind how the members of a group fared that failed.
+    pub(super) fn learn(&self, mut fared: Vec<(Arc<str>, Alone)>) {
+        // In the order of the text, whatever the order of the answers was.
+        fared.sort_by(|one, other| one.0.cmp(&other.0));
+        lock(&self.quarantine).learn(&fared, self.started.elapsed());
+    }
+
     /// What is asked together, and what alone.
     fn plan(&self, company: Company, wanted: Vec<Wanted>) -> (Vec<(Joint, Vec<Wanted>)>, Vec<Wanted>) {
         if company.most < 2 || wanted.len() < 2 {
@@ -215,88 +219,17 @@ impl<T: Transport> Desk<T> {
         }
         (joints, wanted.into_iter().flatten().collect())
     }
-
-    /// One request for several queries.
-    async fn serve_joint(
-        self: Arc<Self>,
-        (promql, split): (Arc<str>, Split),
-        members: Vec<Wanted>,
-        (moment, company): (Moment, Company),
-    ) {
-        self.tally.joint(members.len());
-        let mut namespaces: Vec<Arc<str>> = members.iter().flat_map(|member| member.namespaces.clone()).collect();
-        namespaces.sort();
-        namespaces.dedup();
-        let order = Order { promql, namespaces, time: moment.time, end: moment.end, leave_half: true };
-        let answers = match self.line.send(&order).await {
-            Ok(raw) => split(&raw.body, self.line.limits.series),
-            Err(failure) if failure.about_query => None,
-            Err(Failure { absent, .. }) => {
-                for member in members {
-                    member.flight.deliver((Err(absent.clone()), moment.time));
-                }
-                return;
-            }
-        };
-        let whole = |answer: &Answer| company.warned || read::why_partial(answer).is_none();
-        match answers {
-            Some(answers) if answers.len() == members.len() && answers.iter().all(whole) => {
-                for (member, answer) in members.into_iter().zip(answers) {
-                    member.flight.deliver((Ok(answer), moment.time));
-                }
-            }
-            _ => self.one_by_one(members, moment).await,
-        }
-    }
-
-    /// The members of a group that failed, each by itself; what that shows is kept in mind.
-    async fn one_by_one(self: Arc<Self>, members: Vec<Wanted>, moment: Moment) {
-        self.tally.fallbacks.fetch_add(1, Ordering::Relaxed);
-        let mut asked = JoinSet::new();
-        for member in members {
-            asked.spawn(self.clone().serve_single(member, moment));
-        }
-        let mut fared = Vec::with_capacity(asked.len());
-        while let Some(ended) = asked.join_next().await {
-            // One that panicked is not known here any more, and is asked together with others again: it may have been the group's fault.
-            fared.extend(ended.ok());
-        }
-        // In the order of the text, whatever the order of the answers was.
-        fared.sort_by(|one: &(Arc<str>, Alone), other| one.0.cmp(&other.0));
-        lock(&self.quarantine).learn(&fared, self.started.elapsed());
-    }
-
-    /// One request for one query; tells how it fared.
-    async fn serve_single(self: Arc<Self>, wanted: Wanted, moment: Moment) -> (Arc<str>, Alone) {
-        let Wanted { flight, namespaces } = wanted;
-        let promql = flight.key.0.clone();
-        let order = Order { promql: promql.clone(), namespaces, time: moment.time, end: moment.end, leave_half: false };
-        let (answer, alone) = match self.line.send(&order).await {
-            Ok(raw) => match decode(&raw.body, self.line.limits.series) {
-                Ok(answer) if read::why_partial(&answer).is_some() => (Ok(answer), Alone::Warned),
-                Ok(answer) => (Ok(answer), Alone::Answered),
-                Err(error) => {
-                    let absent = Absent { absence: error.absence(), message: error.to_string().into() };
-                    (Err(absent), Alone::Failed)
-                }
-            },
-            Err(Failure { absent, about_query: true }) => (Err(absent), Alone::Failed),
-            Err(Failure { absent, .. }) => (Err(absent), Alone::Unknown),
-        };
-        flight.deliver((answer, moment.time));
-        (promql, alone)
-    }
 }
 
 impl Wanted {
-    const fn promql(&self) -> &Arc<str> {
+    pub(super) const fn promql(&self) -> &Arc<str> {
         &self.flight.key.0
     }
 }
 
 impl Flight {
     /// Tells everybody who waits. Nobody can join any more once this has begun.
-    fn deliver(mut self, (answer, time): (Result<Answer, Absent>, Timestamp)) {
+    pub(super) fn deliver(mut self, (answer, time): (Result<Answer, Absent>, Timestamp)) {
         let replies = lock(&self.awaited).remove(&self.key).unwrap_or_default();
         self.delivered = true;
         let heard = Arc::new(Heard { answer, time });
@@ -317,7 +250,7 @@ impl Drop for Flight {
 }
 
 impl Tally {
-    fn joint(&self, members: usize) {
+    pub(super) fn joint(&self, members: usize) {
         self.joints.fetch_add(1, Ordering::Relaxed);
         self.joint_members.fetch_add(u64::try_from(members).unwrap_or(u64::MAX), Ordering::Relaxed);
     }

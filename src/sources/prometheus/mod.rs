@@ -1,11 +1,13 @@
 //! Asks a Prometheus. Owns the limits of one source; must not decide anything, and never fails: whatever goes wrong is a reading that
 //! says what.
 //!
-//! `desk` gathers what many policies ask at once and asks each thing once, as `plan` and `fuse` say; `gate` lets queries pass, in turn (`queue`), so fast (`pace`),
+//! `desk` gathers what many policies ask at once and asks each thing once, as `plan` and `fuse` say (`apart`, `quarantine`: where that fails); `gate` lets queries pass, in turn (`queue`), so fast (`pace`),
 //! and not while the server is ill (`breaker`); `line` sends them. `transport` carries, `decode` parses, `read` judges; this file joins
 //! them. Only `transport` knows sockets, so the sandbox can answer in process with the same raw bodies.
 
+mod apart;
 pub mod breaker;
+mod build_info;
 pub mod connection;
 pub mod decode;
 mod desk;
@@ -18,12 +20,14 @@ mod plan;
 mod quarantine;
 mod queue;
 pub mod read;
+mod start;
 mod text;
 pub mod transport;
+pub mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +38,7 @@ use self::desk::Desk;
 use self::fresh::{Horizons, within_age, within_window};
 use self::line::Line;
 use self::plan::{Planner, Shapes};
+use self::start::Start;
 
 pub use self::connection::Connection;
 pub use self::decode::{Answer, DecodeError, LabelledAnswer, decode, decode_each, decode_labelled};
@@ -44,7 +49,7 @@ pub use self::transport::{
     HttpTransport, InvalidConnection, QueryForm, RawAnswer, Transport, TransportError, install_tls_provider,
 };
 use super::{Ask, MetricQuery, MetricSource};
-use crate::engine::{Reading, Timestamp};
+use crate::engine::{Absence, Reading};
 
 /// Time for one reading, the wait for a free slot included. A third of the default polling period, so that a slow source is late
 /// by less than one period.
@@ -68,9 +73,6 @@ const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
 const FLAG: &str = "--prometheus-url";
 /// How many different remarks are remembered as logged. Beyond it they go to the debug level, so that memory stays bounded.
 const MAX_REMEMBERED_REMARKS: usize = 256;
-
-/// No instant that a server could be started at.
-const NOT_KNOWN: i64 = i64::MIN;
 
 /// The limits of one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +111,7 @@ impl Default for Limits {
 pub struct PrometheusSource<T> {
     desk: Arc<Desk<T>>,
     horizons: Arc<Horizons>,
-    /// When the server was started, in milliseconds since the epoch; [`NOT_KNOWN`] until somebody told.
-    started_millis: Arc<AtomicI64>,
+    start: Arc<Start>,
     incomplete: Arc<AtomicU64>,
     logged_remarks: Arc<Mutex<BTreeSet<Arc<str>>>>,
 }
@@ -120,7 +121,7 @@ impl<T> Clone for PrometheusSource<T> {
         Self {
             desk: self.desk.clone(),
             horizons: self.horizons.clone(),
-            started_millis: self.started_millis.clone(),
+            start: self.start.clone(),
             incomplete: self.incomplete.clone(),
             logged_remarks: self.logged_remarks.clone(),
         }
@@ -162,9 +163,17 @@ impl PrometheusSource<HttpTransport> {
     /// # Errors
     /// The address cannot be used, see [`InvalidConnection`].
     pub fn connect(address: &str, limits: Limits) -> Result<Self, InvalidConnection> {
-        let connection = Connection::of_flag(address).map_err(|problem| problem.of(FLAG))?;
-        Ok(Self::new(HttpTransport::new(&connection, FLAG, limits)?, limits))
+        Ok(Self::new(transport_of_flag(address, limits)?, limits))
     }
+}
+
+/// The way to the Prometheus at `address`, which the operator's own flag gives.
+///
+/// # Errors
+/// The address cannot be used, see [`InvalidConnection`].
+pub fn transport_of_flag(address: &str, limits: Limits) -> Result<HttpTransport, InvalidConnection> {
+    let connection = Connection::of_flag(address).map_err(|problem| problem.of(FLAG))?;
+    HttpTransport::new(&connection, FLAG, limits)
 }
 
 impl<T: Transport> PrometheusSource<T> {
@@ -179,7 +188,7 @@ impl<T: Transport> PrometheusSource<T> {
         Self {
             desk: Arc::new(desk),
             horizons: Arc::default(),
-            started_millis: Arc::new(AtomicI64::new(NOT_KNOWN)),
+            start: Arc::default(),
             incomplete: Arc::default(),
             logged_remarks: Arc::default(),
         }
@@ -236,21 +245,17 @@ impl<T: Transport> PrometheusSource<T> {
         if let Some((allowed_seconds, newest)) = &ages {
             noted.reading = within_age(noted.reading, (*allowed_seconds, newest.as_deref()));
         }
-        noted.reading = within_window(noted.reading, horizon.as_deref(), (self.started(), heard.time));
+        match &noted.reading {
+            Reading::Missing(absent) if absent.absence != Absence::Empty => self.start.failed(absent.absence),
+            _ => {
+                let started = self.start.known(&self.desk.line.transport).await;
+                noted.reading = within_window(noted.reading, horizon.as_deref(), (started, heard.time));
+            }
+        }
         if noted.reading.absent().is_some() {
             self.incomplete.fetch_add(1, Ordering::Relaxed);
         }
         noted
-    }
-
-    /// Tells when the server was started, where it says so: windows that reach back beyond that are not believed downwards.
-    pub fn was_started(&self, at: Timestamp) {
-        self.started_millis.store(at.as_millis(), Ordering::Relaxed);
-    }
-
-    fn started(&self) -> Option<Timestamp> {
-        let millis = self.started_millis.load(Ordering::Relaxed);
-        (millis != NOT_KNOWN).then(|| Timestamp::from_millis(millis))
     }
 
     /// Says each remark once at the level that people read; a query is asked again every few seconds.

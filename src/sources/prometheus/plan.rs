@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::decode::{Answer, decode_labelled};
-use super::fuse::{FuseLimits, Fused, Template, fuse};
+use super::fuse::{FuseLimits, Fused, Member, Template, fuse};
 
 /// Queries whose templates are kept, twice over: about 1 kB each. Beyond it those not asked for longest are read anew.
 const MAX_TEMPLATES: usize = 10_000;
@@ -92,7 +92,7 @@ impl Templates {
 /// The request as the desk wants it; `None` where it would answer a single query.
 fn joint(fused: Fused, found: &[(usize, Arc<Template>)]) -> Option<Joint> {
     let index = |place: &usize| found.get(*place).map(|(index, _)| *index);
-    let members: Vec<usize> = fused.members().iter().flat_map(|member| member.templates()).filter_map(index).collect();
+    let members: Vec<usize> = fused.members().iter().flat_map(Member::templates).filter_map(index).collect();
     if members.len() < 2 {
         return None;
     }

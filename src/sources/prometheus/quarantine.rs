@@ -35,6 +35,8 @@ pub(super) enum Alone {
     Warned,
     /// The server stumbled over it.
     Failed,
+    /// It ran out of time, and so did the others: the group was too much, or the server is slow.
+    Slow,
     /// It could not be found out: the server did not answer at all.
     Unknown,
 }
@@ -58,13 +60,14 @@ impl Quarantine {
     /// Learns from a group that failed and whose members were then asked alone: those that fail alone stay alone, those that are warned
     /// alone keep to each other. Where nobody is to blame the group was too much as a whole: next time each keeps to half of it.
     pub(super) fn learn(&mut self, members: &[(Arc<str>, Alone)], now: Duration) {
-        let somebody = members.iter().any(|(_, alone)| matches!(alone, Alone::Failed | Alone::Warned));
-        let half = members.len().div_ceil(2).max(1);
+        let somebody = members.iter().any(|(_, alone)| matches!(alone, Alone::Failed | Alone::Warned | Alone::Slow));
+        let halved = Company { most: members.len().div_ceil(2).max(1), ..Company::ANY };
         for (promql, alone) in members {
             let company = match alone {
                 Alone::Failed => Company::NONE,
                 Alone::Warned => Company { warned: true, ..Company::ANY },
-                Alone::Answered if !somebody => Company { most: half, ..Company::ANY },
+                Alone::Slow => halved,
+                Alone::Answered if !somebody => halved,
                 Alone::Answered | Alone::Unknown => continue,
             };
             self.keep(promql, (now + QUARANTINE, company), now);
@@ -101,12 +104,13 @@ mod tests {
     fn who_is_to_blame_keeps_apart_and_the_others_stay_together() {
         let warned = Company { warned: true, ..Company::ANY };
         let half = Company { most: 2, ..Company::ANY };
-        use Alone::{Answered, Failed, Unknown, Warned};
+        use Alone::{Answered, Failed, Slow, Unknown, Warned};
         for (members, expected) in [
             (vec![("a", Answered), ("b", Failed)], vec![Company::ANY, Company::NONE]),
             (vec![("a", Answered), ("b", Warned), ("c", Failed)], vec![Company::ANY, warned, Company::NONE]),
             (vec![("a", Answered), ("b", Answered), ("c", Answered)], vec![half; 3]),
             (vec![("a", Answered), ("b", Answered), ("c", Unknown)], vec![half, half, Company::ANY]),
+            (vec![("a", Answered), ("b", Slow), ("c", Slow)], vec![Company::ANY, half, half]),
             (vec![("a", Unknown), ("b", Unknown)], vec![Company::ANY; 2]),
         ] {
             assert_eq!(after(&members), expected, "{members:?}");

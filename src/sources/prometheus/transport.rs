@@ -81,6 +81,12 @@ pub trait Transport: Send + Sync + 'static {
     /// Posts `form` and brings the answer, whatever its status, within the limits that the transport was made with.
     fn post(&self, form: QueryForm) -> impl Future<Output = Result<RawAnswer, TransportError>> + Send;
 
+    /// When the server was started, among others: the answer to GET `/api/v1/status/runtimeinfo`, within the same limits. Whoever has
+    /// nothing to say answers 404, as Thanos and others do.
+    fn runtime_info(&self) -> impl Future<Output = Result<RawAnswer, TransportError>> + Send {
+        ready(Ok(RawAnswer::new(404, Bytes::new())))
+    }
+
     /// What the server says of itself: the answer to GET `/api/v1/status/buildinfo`, within the same limits. Whoever has nothing to
     /// say answers 404, as Thanos and others do.
     fn build_info(&self) -> impl Future<Output = Result<RawAnswer, TransportError>> + Send {

@@ -48,7 +48,8 @@ fn report(policy: Policy, readings: Vec<Reading>) -> Arc<PolicyReport> {
     let replicas = Replicas { spec: 4, ready: Some(3) };
     let (_, decision) =
         engine::decide(&policy, State::default(), &Observation { now: NOW, replicas, pods: None, readings });
-    let situation = Situation::Decided { policy: &policy, trace: &decision.trace, write: WriteResult::Written };
+    let (trace, write) = (&decision.trace, WriteResult::Written);
+    let situation = Situation::Decided { policy: &policy, trace, write, overlap: &publish::Overlap::None };
     let status = publish::status(None, 1, situation, NOW);
     Arc::new(PolicyReport {
         target: TargetRef { api_version: "apps/v1".into(), kind: "Deployment".into(), name: "web".into() },

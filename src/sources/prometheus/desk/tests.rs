@@ -4,7 +4,7 @@
 use futures::future::join_all;
 
 use super::*;
-use crate::sources::prometheus::{Limits, QueryForm, RawAnswer, TransportError};
+use crate::sources::prometheus::{Limits, QueryForm, RawAnswer, TransportError, decode};
 
 /// What the server does to a query that holds a word.
 type Rule = (&'static str, Does);
@@ -175,17 +175,44 @@ async fn what_can_be_asked_together_is_one_request() {
 async fn a_poison_query_hurts_only_itself_and_is_kept_apart_for_a_while() {
     for does in [Does::Refuse, Does::RunOutOfTime] {
         let scene = Scene::new(&[("poison", does)]);
-        let queries = ["add a", "add poison", "add bb"];
+        let queries = ["add a", "add poison", "add bb", "add ccc"];
         let reason = if matches!(does, Does::Refuse) { "BadQuery" } else { "Timeout" };
-        let fared = [Ok(5.0), Err(reason), Ok(6.0)];
+        let fared = [Ok(5.0), Err(reason), Ok(6.0), Ok(7.0)];
         assert_eq!(scene.ask(&queries).await, fared);
-        assert_eq!(scene.sent(), ["add a", "add a & add poison & add bb", "add bb", "add poison"]);
+        let halves =
+            ["add a", "add a & add poison", "add a & add poison & add bb & add ccc", "add bb & add ccc", "add poison"];
+        assert_eq!(scene.sent(), halves);
         assert_eq!(scene.ask(&queries).await, fared);
-        assert_eq!(scene.sent(), ["add a & add bb", "add poison"]);
+        assert_eq!(scene.sent(), ["add a & add bb & add ccc", "add poison"]);
         tokio::time::sleep(Duration::from_secs(400)).await;
         assert_eq!(scene.ask(&queries).await, fared);
-        assert_eq!(scene.sent().len(), 4, "after a while it gets another chance");
+        assert_eq!(scene.sent(), halves, "after a while it gets another chance");
         assert_eq!(scene.desk.tally.fallbacks.load(Ordering::Relaxed), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn finding_one_poison_query_among_many_costs_a_few_requests() {
+    let scene = Scene::new(&[("poison", Does::Refuse)]);
+    let mut queries: Vec<String> = (0..128).map(|index| format!("add {index}")).collect();
+    queries[77] = "add poison".into();
+    let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
+    let fared = scene.ask(&queries).await;
+    assert_eq!(fared.iter().filter(|fared| fared.is_err()).count(), 1);
+    assert_eq!(scene.sent().len(), 1 + 2 * 7);
+}
+
+/// A thousand more questions would not make a slow server faster.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_slow_for_all_is_asked_for_less_and_not_for_more() {
+    let scene = Scene::new(&[("add", Does::RunOutOfTime)]);
+    let queries: Vec<String> = (0..64).map(|index| format!("add {index}")).collect();
+    let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
+    for requests in [3, 6, 12] {
+        let begun = Instant::now();
+        assert!(scene.ask(&queries).await.iter().all(|fared| *fared == Err("Timeout")));
+        assert!(begun.elapsed() <= Limits::default().deadline);
+        assert_eq!(scene.sent().len(), requests);
     }
 }
 
@@ -208,7 +235,7 @@ async fn a_group_that_fails_through_nobodys_fault_is_halved() {
     let queries = ["add a", "add b", "add c", "add d"];
     let fared = [Ok(5.0); 4];
     assert_eq!(scene.ask(&queries).await, fared);
-    assert_eq!(scene.sent().len(), 5);
+    assert_eq!(scene.sent(), ["add a & add b", "add a & add b & add c & add d", "add c", "add c & add d", "add d"]);
     assert_eq!(scene.ask(&queries).await, fared);
     assert_eq!(scene.sent(), ["add a & add b", "add c", "add c & add d", "add d"]);
     assert_eq!(scene.ask(&queries).await, fared);
@@ -256,6 +283,8 @@ async fn a_dead_server_is_probed_and_found_again() {
         assert!(scene.ask(&queries).await.iter().all(|fared| *fared == Err("SourceUnavailable")));
         tokio::time::sleep(Duration::from_millis(995)).await;
     }
+    // No probe is on its way now.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let probes = scene.sent();
     assert!((100..=120).contains(&probes.len()), "{} probes in 10 minutes", probes.len());
     assert!(probes.iter().all(|probe| probe == "vector(1)"));

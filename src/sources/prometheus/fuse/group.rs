@@ -14,9 +14,9 @@ use super::tree::Node;
 pub const DEFAULT_QUERY_BYTES: usize = 32 * 1024;
 /// Most members of one request, so that one that fails takes a bounded number of others back to single queries.
 pub const DEFAULT_MEMBERS: usize = 500;
-/// With two labels or more, a selector with their values also finds the pairs that nobody asked for. It may find this many times as
-/// many pairs as were asked for; beyond it a second part is added with `or`.
-const MAX_EXCESS: usize = 4;
+/// See [`FuseLimits::excess`]. At worst a server reads four times the series that single queries would read; where names are unique
+/// across namespaces, as they mostly are, it reads none in excess.
+pub const DEFAULT_EXCESS: usize = 4;
 /// Most parts joined by `or` in one request: Prometheus looks at the series found so far once a part.
 const MAX_PARTS: usize = 128;
 /// What joins two parts, and the parentheses around one.
@@ -31,11 +31,14 @@ pub struct FuseLimits {
     pub query_bytes: usize,
     /// Members, 1 or more (0 counts as 1).
     pub members: usize,
+    /// With two labels or more, a selector with their values also finds combinations that nobody asked for. It may find this many
+    /// times as many combinations as were asked for (0 counts as 1); beyond it another part is added with `or`.
+    pub excess: usize,
 }
 
 impl Default for FuseLimits {
     fn default() -> Self {
-        Self { query_bytes: DEFAULT_QUERY_BYTES, members: DEFAULT_MEMBERS }
+        Self { query_bytes: DEFAULT_QUERY_BYTES, members: DEFAULT_MEMBERS, excess: DEFAULT_EXCESS }
     }
 }
 
@@ -124,7 +127,9 @@ impl<'a> Request<'a> {
 
     /// Whether the last part can take `values` without finding too much that is not asked for.
     fn fits_part(&self, values: &[String]) -> bool {
-        self.parts.last().is_some_and(|part| part.found_with(values) <= (part.members + 1).saturating_mul(MAX_EXCESS))
+        self.parts
+            .last()
+            .is_some_and(|part| part.found_with(values) <= (part.members + 1).saturating_mul(self.limits.excess.max(1)))
     }
 
     /// Bytes that `values` add at most.

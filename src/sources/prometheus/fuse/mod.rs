@@ -17,7 +17,7 @@ mod template;
 mod tree;
 
 pub use self::alone::Alone;
-pub use self::group::{DEFAULT_MEMBERS, DEFAULT_QUERY_BYTES, FuseLimits, fuse};
+pub use self::group::{DEFAULT_EXCESS, DEFAULT_MEMBERS, DEFAULT_QUERY_BYTES, FuseLimits, fuse};
 pub use self::horizon::Horizon;
 pub use self::scan::{MAX_NESTING, MAX_QUERY_BYTES, MAX_WORDS, scan};
 pub use self::split::{Fused, Member, Stranger};

@@ -226,7 +226,8 @@ fn requests_stay_within_their_limits() {
     let queries: Vec<String> = (0..700).map(name).collect();
     let templates: Vec<Template> = queries.iter().map(|query| template(query)).collect();
     for (query_bytes, members, most) in [(32 * 1024, 500, 8), (2048, 500, 120), (1 << 20, 10, 70), (0, 0, 700)] {
-        let requests = fuse(&templates.iter().collect::<Vec<_>>(), FuseLimits { query_bytes, members });
+        let requests =
+            fuse(&templates.iter().collect::<Vec<_>>(), FuseLimits { query_bytes, members, ..FuseLimits::default() });
         assert!(requests.len() <= most, "{} requests for {query_bytes} bytes and {members} members", requests.len());
         let mut seen: Vec<usize> = Vec::new();
         for request in &requests {
@@ -291,6 +292,9 @@ proptest::proptest! {
         if let Ok(template) = Template::of(&text) {
             let requests = fuse(&[&template], FuseLimits::default());
             proptest::prop_assert_eq!(&*requests[0].promql, text.as_str());
+            // A shape is the query of a member with other values.
+            let again = Template::of(template.shape().as_str());
+            proptest::prop_assert_eq!(again.as_ref().map(Template::shape), Ok(template.shape()));
         }
     }
 }

@@ -7,7 +7,12 @@ use crate::sources::prometheus::decode::Notes;
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn query() -> MetricQuery {
-    MetricQuery { promql: "up".into(), series: SeriesRule::Sum, max_sample_age_seconds: None }
+    MetricQuery {
+        source: crate::sources::SourceRef::default(),
+        promql: "up".into(),
+        series: SeriesRule::Sum,
+        max_sample_age_seconds: None,
+    }
 }
 
 fn aged(seconds: i32) -> MetricQuery {

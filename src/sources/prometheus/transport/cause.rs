@@ -45,10 +45,13 @@ pub(super) fn cause(error: &reqwest::Error) -> Cause {
             None => break,
         }
     }
+    let said = layer.to_string();
     Cause::Other(match kind {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
         Some(io::ErrorKind::ConnectionReset) => "connection reset".to_owned(),
         Some(io::ErrorKind::UnexpectedEof) => "the connection was closed too early".to_owned(),
-        _ => one_line(layer.to_string().trim_end_matches('.'), MAX_CAUSE_CHARS),
+        // The HTTP client's word for a connection that ended before the request was through.
+        None if said == "channel closed" => "the connection was closed before an answer".to_owned(),
+        _ => one_line(said.trim_end_matches('.'), MAX_CAUSE_CHARS),
     })
 }

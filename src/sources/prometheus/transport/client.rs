@@ -18,7 +18,7 @@ use super::credentials::{Credentials, Header};
 use super::invalid::{Checked, InvalidConnection, Problem, check};
 use super::reach::Guard;
 use super::sigv4::Signed;
-use super::tls::{client_config, explain, install_tls_provider};
+use super::tls::{Asked, client_config, explain, install_tls_provider};
 use super::{QueryForm, RawAnswer, Transport, TransportError, headers};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::Timestamp;
@@ -37,8 +37,14 @@ pub struct HttpTransport {
     /// The address that queries are posted to, and that of `/status/buildinfo`. May hold a password.
     query_url: Url,
     build_info_url: Url,
+    runtime_info_url: Url,
     parameters: Vec<(&'static str, String)>,
     credentials: Credentials,
+    /// Connections lead to a proxy that the connection names.
+    proxied: bool,
+    /// A client certificate is shown to whoever asks.
+    certified: bool,
+    asked: Arc<Asked>,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     limits: Limits,
 }
@@ -66,7 +72,7 @@ impl HttpTransport {
         let Checked { url, headers, parameters } = check(connection, &guard)?;
         let credentials = Credentials::new(&connection.identity)?;
         let host = host_and_port(&url).ok_or(Problem::NoHost)?;
-        let client = http_client(connection, &url, (guard, headers, &limits))?;
+        let (client, asked) = http_client(connection, &url, (guard, headers, &limits))?;
         let client = prometheus_http_query::Client::from(client, url.as_str())
             .map_err(|_| Problem::Client("the address was refused".to_owned()))?;
         let under = |path: &str| {
@@ -80,8 +86,12 @@ impl HttpTransport {
             host,
             query_url: under("/api/v1/query"),
             build_info_url: under("/api/v1/status/buildinfo"),
+            runtime_info_url: under("/api/v1/status/runtimeinfo"),
             parameters,
             credentials,
+            proxied: connection.proxy.is_some(),
+            certified: connection.tls.identity_pem.is_some(),
+            asked,
             now: Box::new(|| SystemClock.now()),
             limits,
         })
@@ -126,12 +136,13 @@ impl HttpTransport {
         let sent = self.authorize(request).await?;
         let response = match request {
             Request::Query(pairs) => self.post_form(pairs, &sent).await?,
-            Request::BuildInfo => {
+            Request::Page(url) => {
                 let headers: HeaderMap = sent.iter().cloned().collect();
-                let get = self.client.inner().get(self.build_info_url.clone()).headers(headers);
+                let get = self.client.inner().get(url.clone()).headers(headers);
                 get.send().await.map_err(|error| self.classify(&error))?
             }
         };
+        self.asked.answered();
         let status = response.status().as_u16();
         let retry_after = headers::retry_after(status, response.headers());
         let date = headers::date(response.headers());
@@ -149,7 +160,7 @@ impl HttpTransport {
         };
         let (method, url) = match request {
             Request::Query(_) => ("POST", &self.query_url),
-            Request::BuildInfo => ("GET", &self.build_info_url),
+            Request::Page(url) => ("GET", url),
         };
         let signed = Signed { method, url, headers: &[], body: body.as_bytes() };
         self.credentials
@@ -222,13 +233,19 @@ impl HttpTransport {
             return TransportError::Unreachable { host, cause };
         }
         match cause(error) {
-            Cause::Refused(why) => TransportError::Forbidden { host, cause: why.to_string() },
+            Cause::Refused(why) => {
+                let host = if self.proxied { format!("the proxy of {host}") } else { host };
+                TransportError::Forbidden { host, cause: why.to_string() }
+            }
             Cause::Tls(error) => {
                 let (cause, ours) = explain(&error);
                 TransportError::Tls { host, cause, ours }
             }
             Cause::Other(cause) if error.is_connect() => TransportError::Unreachable { host, cause },
-            Cause::Other(cause) => TransportError::Broken { host, cause },
+            Cause::Other(cause) => match self.asked.explain(self.certified) {
+                Some(cause) => TransportError::Tls { host, cause, ours: true },
+                None => TransportError::Broken { host, cause },
+            },
         }
     }
 }
@@ -238,7 +255,8 @@ impl HttpTransport {
 enum Request<'a> {
     /// The form, the query first.
     Query(&'a [(&'static str, String)]),
-    BuildInfo,
+    /// A page about the server.
+    Page(&'a Url),
 }
 
 impl Transport for HttpTransport {
@@ -253,7 +271,11 @@ impl Transport for HttpTransport {
     }
 
     async fn build_info(&self) -> Result<RawAnswer, TransportError> {
-        self.exchange(Request::BuildInfo).await
+        self.exchange(Request::Page(&self.build_info_url)).await
+    }
+
+    async fn runtime_info(&self) -> Result<RawAnswer, TransportError> {
+        self.exchange(Request::Page(&self.runtime_info_url)).await
     }
 }
 
@@ -262,10 +284,10 @@ fn http_client(
     connection: &Connection,
     url: &Url,
     (guard, headers, limits): (Guard, HeaderMap, &Limits),
-) -> Result<reqwest::Client, Problem> {
+) -> Result<(reqwest::Client, Arc<Asked>), Problem> {
     install_tls_provider();
     let https = |url: &Url| url.scheme() == "https";
-    let tls = client_config(&connection.tls, https(url) || connection.proxy.as_ref().is_some_and(https))?;
+    let (tls, asked) = client_config(&connection.tls, https(url) || connection.proxy.as_ref().is_some_and(https))?;
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .tls_backend_preconfigured(tls)
@@ -288,13 +310,14 @@ fn http_client(
         // A proxy from the environment cannot reach this machine's own loopback.
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|error| {
+    let client = builder.build().map_err(|error| {
         Problem::Client(match cause(&error) {
             Cause::Refused(why) => why.to_string(),
             Cause::Tls(error) => one_line(&error.to_string(), MAX_CAUSE_CHARS),
             Cause::Other(cause) => cause,
         })
-    })
+    })?;
+    Ok((client, asked))
 }
 
 pub(super) fn host_and_port(url: &Url) -> Option<String> {

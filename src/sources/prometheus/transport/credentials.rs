@@ -127,7 +127,7 @@ impl TokenFile {
                 match self.read().await {
                     Ok(token) => kept.token = token,
                     Err(error) => {
-                        tracing::warn!(path = %self.path.display(), error, "the token file cannot be read again")
+                        tracing::warn!(path = %self.path.display(), error, "the token file cannot be read again");
                     }
                 }
                 kept.read_at = Instant::now();
@@ -159,7 +159,10 @@ impl TokenFile {
 
 /// The whole of a small file. Anything but a regular file is refused before it is opened: a pipe would block for ever.
 fn read_small(path: &Path) -> Result<String, String> {
-    let cannot = |error: io::Error| format!("the token file cannot be read: {}", error.kind());
+    let cannot = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => "the token file cannot be read: there is no such file".to_owned(),
+        kind => format!("the token file cannot be read: {kind}"),
+    };
     if !std::fs::metadata(path).map_err(cannot)?.is_file() {
         return Err("the token file is not a regular file".to_owned());
     }

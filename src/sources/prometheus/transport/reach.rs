@@ -156,18 +156,18 @@ fn kind(address: IpAddr) -> Option<Kind> {
         IpAddr::V4(v4) if v4.is_multicast() => Some(Kind::Multicast),
         IpAddr::V4(v4) if v4.octets()[0] == 0 => Some(Kind::Unspecified),
         IpAddr::V4(v4) if v4.octets()[0] >= 240 => Some(Kind::Reserved),
-        IpAddr::V4(_) => None,
         // All of fd00:ec2::/32 is AWS': metadata, pod identities, time.
         IpAddr::V6(v6) if v6.segments()[..2] == [0xfd00, 0xec2] => Some(Kind::Metadata),
         IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(Kind::LinkLocal),
         IpAddr::V6(v6) if v6.is_loopback() => Some(Kind::Loopback),
         IpAddr::V6(v6) if v6.is_multicast() => Some(Kind::Multicast),
         IpAddr::V6(v6) if v6.is_unspecified() => Some(Kind::Unspecified),
-        IpAddr::V6(_) => None,
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
     }
 }
 
 /// The IPv4 addresses that an IPv6 address carries within it: a gateway on the way would unwrap them.
+#[allow(clippy::match_same_arms, reason = "one arm a standard")]
 fn embedded(address: IpAddr) -> [Option<Ipv4Addr>; 2] {
     let IpAddr::V6(v6) = address else { return [None, None] };
     let part = |high: u16, low: u16| {

@@ -92,37 +92,48 @@ fn refused(connection: &Connection) -> InvalidConnection {
     HttpTransport::new(connection, "PrometheusSource shop/own", Limits::default()).unwrap_err()
 }
 
-/// Each way to be refused before anything is sent, with its reason and words, and no secret in either form.
-#[test]
-fn connections_that_cannot_be_made_are_refused() {
-    let secret = || Secret::new("hunter2");
-    let basic = || Identity::Basic { username: secret(), password: secret() };
-    let with_identity = |identity| Connection { identity, ..to("https://p.example") };
-    let with_headers = |headers: &[(&str, &str)]| Connection {
-        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect(),
-        ..to("http://p.example")
-    };
-    let with_parameter =
-        |name: &str| Connection { parameters: vec![(name.to_owned(), "hunter2".to_owned())], ..to("http://p.example") };
-    let with_tls = |tls| Connection { tls, ..to("https://p.example") };
-    let with_proxy = |proxy: &str| Connection { proxy: Some(Url::parse(proxy).unwrap()), ..to("http://p.example") };
-    let sigv4 = |region: &str, key: &str| Identity::SigV4 {
+fn secret() -> Secret {
+    Secret::new("hunter2")
+}
+
+fn basic() -> Identity {
+    Identity::Basic { username: secret(), password: secret() }
+}
+
+fn sigv4(region: &str, key: &str) -> Identity {
+    Identity::SigV4 {
         region: region.to_owned(),
         service: "aps".to_owned(),
         access_key_id: Secret::new(key),
         secret_access_key: secret(),
         session_token: None,
-    };
-    let only = |hosts: &[&str]| Reach {
-        loopback: false,
-        allowed_hosts: Some(hosts.iter().map(|host| (*host).to_owned()).collect()),
-    };
-    let key = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n";
-    let (ca_garbage, identity_garbage) = (
-        Tls { ca_pem: Some("hunter2".into()), ..Tls::default() },
-        Tls { ca_pem: None, identity_pem: Some(Secret::new(key)), ..Tls::default() },
-    );
-    for (connection, reason, words) in [
+    }
+}
+
+fn with_headers(headers: &[(&str, &str)]) -> Connection {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
+    Connection { headers, ..to("http://p.example") }
+}
+
+/// Each way to be refused before anything is sent, with its reason and words, and no secret in either form.
+fn check_refused(cases: &[(Connection, &str, &str)]) {
+    for (connection, reason, words) in cases {
+        let error = refused(connection);
+        assert_eq!(error.reason(), *reason, "{error}");
+        assert!(error.to_string().contains(words), "{error} lacks {words}");
+        assert!(error.to_string().starts_with("PrometheusSource shop/own: "), "{error}");
+        for text in [error.to_string(), format!("{error:?}"), format!("{connection:?}")] {
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn addresses_that_must_not_be_reached_are_refused() {
+    let with_proxy = |proxy: &str| Connection { proxy: Some(Url::parse(proxy).unwrap()), ..to("http://p.example") };
+    let only = |host: &str| Reach { loopback: false, allowed_hosts: Some([host.to_owned()].into()) };
+    let unchecked = Tls { insecure_skip_verify: true, ..Tls::default() };
+    check_refused(&[
         (to("http://127.0.0.1:9090"), "AddressForbidden", "loopback"),
         (to("http://2130706433"), "AddressForbidden", "127.0.0.1 is a loopback"),
         (to("http://0x7f.1:80"), "AddressForbidden", "127.0.0.1 is a loopback"),
@@ -130,37 +141,52 @@ fn connections_that_cannot_be_made_are_refused() {
         (to("http://[::ffff:169.254.169.254]"), "AddressForbidden", "link-local"),
         (to("http://[fd00:ec2::254]"), "AddressForbidden", "metadata"),
         (
-            Connection { reach: only(&["p.example"]), ..to("http://q.example") },
+            Connection { reach: only("p.example"), ..to("http://q.example") },
             "AddressForbidden",
             "q.example is not among",
         ),
         (with_proxy("http://169.254.1.1:3128"), "AddressForbidden", "the proxy must not be reached"),
-        (
-            Connection { reach: only(&["p.example"]), ..with_proxy("http://proxy.example") },
-            "AddressForbidden",
-            "proxy.example",
-        ),
-        (with_proxy("socks5://h:1"), "InvalidProxy", "scheme"),
-        (
-            Connection { tls: Tls { insecure_skip_verify: true, ..Tls::default() }, ..with_proxy("https://h:1") },
-            "InvalidProxy",
-            "https",
-        ),
+        (Connection { reach: only("p.example"), ..with_proxy("http://x.example") }, "AddressForbidden", "x.example"),
+        (with_proxy("socks5://u:hunter2@h:1"), "InvalidProxy", "scheme"),
+        (Connection { tls: unchecked, ..with_proxy("https://h:1") }, "InvalidProxy", "https"),
+    ]);
+}
+
+#[test]
+fn credentials_that_cannot_be_sent_are_refused() {
+    let with = |identity| Connection { identity, ..to("https://p.example") };
+    let bearer = |token: &str| with(Identity::Bearer(Secret::new(token)));
+    let colon = Identity::Basic { username: Secret::new("a:hunter2"), password: secret() };
+    let key = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n";
+    let tls = |tls| Connection { tls, ..to("https://p.example") };
+    check_refused(&[
         (
             Connection { identity: basic(), ..to("http://u:hunter2@h") },
             "InvalidCredentials",
             "beside other credentials",
         ),
+        (with(colon), "InvalidCredentials", "`:`"),
+        (bearer(" \n"), "InvalidCredentials", "empty"),
+        (bearer("hunter2 x"), "InvalidCredentials", "spaces"),
+        (bearer("hunter2\r\nHost: x"), "InvalidCredentials", "line breaks"),
+        (with(sigv4("eu/west", "AKID")), "InvalidCredentials", "region"),
+        (with(sigv4("eu-central-1", "hunter2\n")), "InvalidCredentials", "AWS key"),
+        (tls(Tls { ca_pem: Some("hunter2".into()), ..Tls::default() }), "InvalidCertificate", "the CA holds no"),
         (
-            with_identity(Identity::Basic { username: Secret::new("a:hunter2"), password: secret() }),
-            "InvalidCredentials",
-            "`:`",
+            tls(Tls { identity_pem: Some(Secret::new(key)), ..Tls::default() }),
+            "InvalidCertificate",
+            "client certificate",
         ),
-        (with_identity(Identity::Bearer(Secret::new(" \n"))), "InvalidCredentials", "empty"),
-        (with_identity(Identity::Bearer(Secret::new("hunter2 x"))), "InvalidCredentials", "spaces"),
-        (with_identity(Identity::Bearer(Secret::new("hunter2\r\nHost: x"))), "InvalidCredentials", "line breaks"),
-        (with_identity(sigv4("eu/hunter2", "AKID")), "InvalidCredentials", "region"),
-        (with_identity(sigv4("eu-central-1", "hunter2\n")), "InvalidCredentials", "AWS key"),
+        (tls(Tls { server_name: Some("a b".to_owned()), ..Tls::default() }), "InvalidCertificate", "server name"),
+    ]);
+}
+
+#[test]
+fn headers_and_parameters_that_are_not_the_users_are_refused() {
+    let named =
+        |name: &str| Connection { parameters: vec![(name.to_owned(), "hunter2".to_owned())], ..to("http://p.example") };
+    let many = vec![("a".to_owned(), "hunter2".to_owned()); 33];
+    check_refused(&[
         (with_headers(&[("Host", "hunter2")]), "InvalidHeader", "`Host` is set by Flyball"),
         (with_headers(&[("a b", "hunter2")]), "InvalidHeader", "`a b` is not"),
         (with_headers(&[("X-Scope-OrgID", "hunter2\r\nX: y")]), "InvalidHeader", "characters"),
@@ -175,25 +201,16 @@ fn connections_that_cannot_be_made_are_refused() {
             "InvalidHeader",
             "signature",
         ),
-        (with_parameter("query"), "InvalidParameter", "`query` is set by Flyball"),
-        (with_parameter("time"), "InvalidParameter", "`time`"),
-        (with_parameter("timeout"), "InvalidParameter", "`timeout`"),
-        (with_parameter("limit"), "InvalidParameter", "`limit`"),
-        (with_parameter(""), "InvalidParameter", "1 to 64"),
-        (with_parameter(&"x".repeat(65)), "InvalidParameter", "1 to 64"),
-        (with_tls(ca_garbage), "InvalidCertificate", "the CA holds no certificate"),
-        (with_tls(identity_garbage), "InvalidCertificate", "client certificate"),
-        (with_tls(Tls { server_name: Some("a b".to_owned()), ..Tls::default() }), "InvalidCertificate", "server name"),
-    ] {
-        let error = refused(&connection);
-        assert_eq!(error.reason(), reason, "{error}");
-        assert!(error.to_string().contains(words), "{error} lacks {words}");
-        assert!(error.to_string().starts_with("PrometheusSource shop/own: "), "{error}");
-        for text in [error.to_string(), format!("{error:?}"), format!("{connection:?}")] {
-            let shown = text.replace("eu/hunter2", "");
-            assert!(!shown.contains("hunter2"), "{text}");
-        }
-    }
+        (named("query"), "InvalidParameter", "`query` is set by Flyball"),
+        (named("time"), "InvalidParameter", "`time`"),
+        (named("timeout"), "InvalidParameter", "`timeout`"),
+        (named("limit"), "InvalidParameter", "`limit`"),
+        (named(""), "InvalidParameter", "1 to 64"),
+        (named(&"x".repeat(65)), "InvalidParameter", "1 to 64"),
+        (Connection { parameters: many, ..to("http://p.example") }, "InvalidParameter", "at most 32"),
+    ]);
+    let fits = with_headers(&[("Authorization", "hunter2"), ("X-Scope-OrgID", "a")]);
+    assert!(HttpTransport::new(&fits, "x", Limits::default()).is_ok(), "without an identity it may be a header");
 }
 
 /// Every error a transport can give, in both forms: a reason, one sentence, nothing else.
@@ -212,5 +229,78 @@ fn errors_have_reasons_and_sentences() {
     ] {
         assert_eq!(error.reason(), reason);
         assert!(error.to_string().ends_with('.') && error.to_string().lines().count() == 1, "{error}");
+    }
+}
+
+#[derive(Clone)]
+struct At(Timestamp);
+
+impl crate::clock::Clock for At {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// What is signed is what is sent, byte by byte: the receiver comes to the same signature.
+#[tokio::test]
+async fn the_signature_fits_what_arrives() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/workspaces/ws-1", listener.local_addr().unwrap());
+    let identity = Identity::SigV4 {
+        region: "eu-central-1".to_owned(),
+        service: "aps".to_owned(),
+        access_key_id: Secret::new("AKIDEXAMPLE"),
+        secret_access_key: Secret::new("hunter2"),
+        session_token: Some(Secret::new("session")),
+    };
+    let parameters = vec![("dedup".to_owned(), "ü &=+*~".to_owned())];
+    let connection = Connection { identity, parameters, ..Connection::of_flag(&address).unwrap() };
+    let clock = At(Timestamp::from_millis(1_440_938_160_000));
+    let transport = HttpTransport::new(&connection, "test", Limits::default()).unwrap().with_clock(clock.clone());
+    let form = QueryForm { promql: "sum(m{a=\"ü &=+*~'()\"})".into(), time: clock.0, timeout: Duration::from_secs(1) };
+    let server = async {
+        let mut requests = Vec::new();
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 16 * 1024];
+            let mut length = 0;
+            loop {
+                length += stream.read(&mut request[length..]).await.unwrap();
+                let text = String::from_utf8_lossy(&request[..length]).into_owned();
+                let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                let announced = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                if body.len() >= announced.map_or(0, |length| length.parse().unwrap()) {
+                    requests.push((head.to_owned(), body.to_owned()));
+                    break;
+                }
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+        }
+        requests
+    };
+    let asking = async {
+        transport.post(form).await.unwrap();
+        transport.build_info().await.unwrap();
+    };
+    let (requests, ()) = tokio::join!(server, asking);
+    let signer = sigv4::Signer {
+        region: "eu-central-1".to_owned(),
+        service: "aps".to_owned(),
+        access_key_id: Secret::new("AKIDEXAMPLE"),
+        secret_access_key: Secret::new("hunter2"),
+        session_token: Some(Secret::new("session")),
+    };
+    for ((head, body), method) in requests.iter().zip(["POST", "GET"]) {
+        let value = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let path = head.split(' ').nth(1).unwrap();
+        let url = Url::parse(&format!("http://{}{path}", value("host").unwrap())).unwrap();
+        let signed = sigv4::Signed { method, url: &url, headers: &[], body: body.as_bytes() };
+        let want = signer.sign(signed, clock.0).unwrap();
+        assert_eq!(want.len(), 3);
+        for (name, want) in want {
+            assert_eq!(value(name.as_str()), Some(want.to_str().unwrap()), "{name} of {method}");
+        }
+        assert!(!head.contains("hunter2"), "{head}");
     }
 }

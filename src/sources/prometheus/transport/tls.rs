@@ -2,12 +2,14 @@
 //! shows a certificate's content beyond its names, or any of a key.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
@@ -32,34 +34,74 @@ pub fn install_tls_provider() {
 }
 
 /// How the client speaks TLS. Where `needed` is false nothing is trusted, so that an image without CA certificates is no obstacle.
-pub(super) fn client_config(tls: &Tls, needed: bool) -> Result<ClientConfig, Problem> {
+/// The second value tells whether the server asked for a client certificate.
+pub(super) fn client_config(tls: &Tls, needed: bool) -> Result<(ClientConfig, Arc<Asked>), Problem> {
+    let asked = Arc::<Asked>::default();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| Problem::Client(said(&error)))?;
     if !needed {
-        return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+        return Ok((builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(), asked));
     }
+    let own = tls.identity_pem.as_ref().map(|pem| own_certificate(pem.expose(), &provider)).transpose()?;
+    let shown = ClientCertificate { own, asked: Arc::clone(&asked) };
     let verifier = Verifier { chain: chain(tls, &provider)?, name: server_name(tls)?, provider };
     let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
-    let mut config = match &tls.identity_pem {
-        None => builder.with_no_client_auth(),
-        Some(pem) => {
-            let pem = pem.expose();
-            let certificates = certificates(pem, "the client certificate")?;
-            let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
-                .map_err(|_| Problem::Tls("the client certificate comes without a private key in PEM".to_owned()))?;
-            builder.with_client_auth_cert(certificates, key).map_err(|error| {
-                let why = match error {
-                    Error::InconsistentKeys(_) => "the private key does not belong to the client certificate",
-                    _ => "the client certificate or its private key is of an unsupported kind",
-                };
-                Problem::Tls(why.to_owned())
-            })?
-        }
-    };
+    let mut config = builder.with_client_cert_resolver(Arc::new(shown));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Ok((config, asked))
+}
+
+fn own_certificate(pem: &str, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, Problem> {
+    let certificates = certificates(pem, "the client certificate")?;
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
+        .map_err(|_| Problem::Tls("the client certificate comes without a private key in PEM".to_owned()))?;
+    let own = CertifiedKey::from_der(certificates, key, provider).map_err(|error| {
+        let why = match error {
+            Error::InconsistentKeys(_) => "the private key does not belong to the client certificate",
+            _ => "the client certificate or its private key is of an unsupported kind",
+        };
+        Problem::Tls(why.to_owned())
+    })?;
+    Ok(Arc::new(own))
+}
+
+/// Whether the latest handshake asked for a client certificate, and nothing was answered since. With TLS 1.3 a server refuses a
+/// certificate only after the handshake, and over HTTP/2 the client then says no more than that the connection is gone.
+#[derive(Debug, Default)]
+pub(super) struct Asked(AtomicBool);
+
+impl Asked {
+    /// An answer came: whatever was shown was good enough.
+    pub(super) fn answered(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    /// What a connection that was closed without an answer means.
+    pub(super) fn explain(&self, shown: bool) -> Option<String> {
+        let what = if shown { "after ours was shown" } else { "when none was shown; give one" };
+        let asked = self.0.load(Ordering::Relaxed);
+        asked.then(|| format!("it asks for a client certificate, and closed the connection {what}"))
+    }
+}
+
+/// Shows our certificate, if there is one, and remembers that it was asked for.
+#[derive(Debug)]
+struct ClientCertificate {
+    own: Option<Arc<CertifiedKey>>,
+    asked: Arc<Asked>,
+}
+
+impl ResolvesClientCert for ClientCertificate {
+    fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.0.store(true, Ordering::Relaxed);
+        self.own.clone()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.own.is_some()
+    }
 }
 
 fn server_name(tls: &Tls) -> Result<Option<ServerName<'static>>, Problem> {
@@ -178,7 +220,7 @@ pub(super) fn explain(error: &Error) -> (String, bool) {
 fn explain_certificate(error: &CertificateError) -> String {
     match error {
         CertificateError::NotValidForNameContext { expected, presented } => {
-            let mut names: Vec<&str> = presented.iter().take(SHOWN_NAMES).map(String::as_str).collect();
+            let mut names: Vec<&str> = presented.iter().take(SHOWN_NAMES).map(|name| bare(name)).collect();
             if presented.len() > SHOWN_NAMES {
                 names.push("others");
             }
@@ -200,6 +242,12 @@ fn explain_certificate(error: &CertificateError) -> String {
         }
         other => one_line(&format!("its certificate is refused: {other}"), MAX_CAUSE_CHARS),
     }
+}
+
+/// The name itself of `DnsName("p.example")`, as the TLS library writes it.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"')
 }
 
 fn said(error: &Error) -> String {

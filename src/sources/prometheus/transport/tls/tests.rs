@@ -29,7 +29,7 @@ fn configurations_are_made_or_refused_with_the_reason() {
         ("another's key", identity(&format!("{certificate}{other_key}")), Some("does not belong")),
     ] {
         match (client_config(&tls, true), want) {
-            (Ok(config), None) => assert_eq!(config.alpn_protocols.len(), 2, "{name}"),
+            (Ok((config, _)), None) => assert_eq!(config.alpn_protocols.len(), 2, "{name}"),
             (Err(error), Some(want)) => assert!(error.to_string().contains(want), "{name}: {error}"),
             (got, want) => panic!("{name}: {:?}, not {want:?}", got.map(|_| "made")),
         }
@@ -45,12 +45,13 @@ fn with_ca(pem: &str) -> Tls {
 fn failures_are_told_in_our_words() {
     let alert = Error::AlertReceived;
     let bad = Error::InvalidCertificate;
-    let names: Vec<String> = ["a.example", "b.example", "c.example", "d.example"].map(str::to_owned).into();
+    let names: Vec<String> =
+        ["DnsName(\"a.example\")", "IpAddress(10.0.0.1)", "c.example", "d.example"].map(str::to_owned).into();
     let expected = ServerName::try_from("p.example").unwrap();
     let wrong_name = CertificateError::NotValidForNameContext { expected: expected.clone(), presented: names };
     let nameless = CertificateError::NotValidForNameContext { expected, presented: Vec::new() };
     for (error, words, ours) in [
-        (bad(wrong_name), "is for a.example, b.example, c.example, others, not for p.example", false),
+        (bad(wrong_name), "is for a.example, 10.0.0.1, c.example, others, not for p.example", false),
         (bad(nameless), "is for no name at all, not for p.example", false),
         (bad(CertificateError::UnknownIssuer), "a CA that is not trusted here", false),
         (bad(CertificateError::Expired), "has expired", false),
