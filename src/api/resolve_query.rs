@@ -45,7 +45,7 @@ pub(super) fn fill<'a>(query: &'a str, subject: Subject<'_>, report: &mut dyn Fn
             },
             _ => writer.copy(rest, first.len_utf8()),
         };
-        if !first.is_whitespace() {
+        if !first.is_whitespace() && first != '#' {
             before = first;
         }
         rest = &rest[taken..];
@@ -186,6 +186,7 @@ mod tests {
             // Regular expressions: the name matches itself only.
             (r#"up{pod=~"{{name}}-.*"}"#, "v1.2", r#"up{pod=~"v1\\.2-.*"}"#),
             ("up{pod!~ `{{name}}-.*`}", "v1.2", r"up{pod!~ `v1\.2-.*`}"),
+            ("up{pod=~ # {{it}}\n'{{name}}-.*'}", "v1.2", "up{pod=~ # {{it}}\n'v1\\\\.2-.*'}"),
             (r#"up{pod="{{name}}"}"#, "v1.2", r#"up{pod="v1.2"}"#),
             // What only looks like a word, or like a string.
             (r#"up{a="{{",b="}}",c="\"{{name}}"}"#, "web", r#"up{a="{{",b="}}",c="\"web"}"#),

@@ -3,8 +3,9 @@
 //! findings runs as well as it can.
 //!
 //! `shape` holds the manifest against the definition, `query` and `walk` go through the PromQL, `meaning` says what its value is,
-//! `words` finds places in its text, `render` writes findings down.
+//! `words` and `broken` find places in its text, `render` writes findings down.
 
+mod broken;
 mod finding;
 mod meaning;
 mod query;

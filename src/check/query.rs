@@ -4,6 +4,7 @@
 use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{Expr, parse};
 
+use super::broken;
 use super::meaning::{Kind, Unit, kind, may_be_many, unit};
 use super::walk::Walk;
 use super::words::Words;
@@ -57,21 +58,23 @@ fn read(question: &Question<'_>, field: &str) -> Result<Expr, Box<Finding>> {
             return Err(Box::new(Finding::new(Level::Warning, "not-checked", field, said)));
         }
     }
-    parse(question.promql).map_err(|said| {
-        let words = words();
-        let place = words.unpaired().or_else(|| words.quoted_in(&said));
-        let message = match said.as_str() {
-            "invalid promql query" => "this is no PromQL".to_owned(),
-            _ => said.trim_end_matches(['.', '\n']).to_owned(),
-        };
-        let mend = match &place {
-            Some(place) if "([{)".contains(place.text.chars().nth(place.column - 1).unwrap_or(' ')) => {
-                "One half of a pair is missing here.".to_owned()
-            }
-            _ => "Try it in Prometheus, under Graph.".to_owned(),
-        };
-        Box::new(Finding::error("parse-error", field, message, mend).at(place))
-    })
+    parse(question.promql).map_err(|said| Box::new(unreadable(&question.metric.query, field, &said)))
+}
+
+/// What the parser says, and where as well as that can be found out.
+fn unreadable(text: &str, field: &str, said: &str) -> Finding {
+    let words = Words::of(text);
+    let finding = |message: &str, mend: &str| Finding::error("parse-error", field, message.to_owned(), mend.to_owned());
+    if let Some(place) = words.unpaired() {
+        return finding(said, "The other half of this is missing.").at(Some(place));
+    }
+    // The operator asks Prometheus all the same.
+    let mend = "If your Prometheus takes it, it works nevertheless: it is sent as it stands.";
+    match (said, broken::stop(text, &words).filter(|_| said == broken::NO_QUERY)) {
+        (_, Some((place, message))) => finding(message, mend).at(Some(place)),
+        (broken::NO_QUERY, None) => finding("this is no PromQL", mend),
+        (said, None) => finding(said.trim_end_matches(['.', '\n']), mend).at(words.quoted_in(said)),
+    }
 }
 
 fn no_vector(tree: &Expr, field: &str) -> Option<Finding> {
