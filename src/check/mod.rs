@@ -24,6 +24,7 @@ pub use render::{Report, json, text};
 use self::query::Question;
 use crate::api::metrics::MetricKind;
 use crate::api::query::MetricRequest;
+use crate::api::spec::MAX_METRICS;
 use crate::api::{GROUP, ScalingPolicy, VERSION, resolve};
 
 /// Seconds between two scrapes where nobody says otherwise: twice Prometheus' most common setting, so that what is fine here is fine
@@ -91,7 +92,7 @@ fn of_policy(mut policy: ScalingPolicy, assumptions: &Assumptions, findings: &mu
         }
     }
     let requests = resolved.map(|resolved| resolved.requests).unwrap_or_default();
-    for (index, spec) in policy.spec.metrics.iter().enumerate() {
+    for (index, spec) in policy.spec.metrics.iter().enumerate().take(MAX_METRICS) {
         let Some(metric) = spec.prometheus.as_ref().filter(|_| spec.kind == MetricKind::Prometheus) else { continue };
         let promql = match requests.get(index) {
             Some(MetricRequest::Prometheus(query)) => query.promql.as_ref(),

@@ -1,6 +1,7 @@
 //! `flyball check`: what can be said of policies without a cluster. Reads files or standard input, prints findings, and ends with 1
 //! where one of them is an error. The rules are `check`'s.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -73,16 +74,32 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
     if reports.is_empty() {
         bail!("there is no ScalingPolicy to check");
     }
+    std::io::stdout().lock().write_all(printed(&reports, output).as_bytes())?;
+    match counted(&reports) {
+        (0, _) => Ok(()),
+        (_, told) => bail!(told),
+    }
+}
+
+/// What goes to standard output.
+fn printed(reports: &[Report], output: Output) -> String {
     match output {
-        Output::Text => reports
-            .iter()
-            .for_each(|report| text(report, Level::Note).lines().for_each(|line| println!("{}", safe(line)))),
+        Output::Text => {
+            let mut out = String::new();
+            for line in
+                reports.iter().flat_map(|report| text(report, Level::Note).lines().map(safe).collect::<Vec<_>>())
+            {
+                out.push_str(&line);
+                out.push('\n');
+            }
+            let (errors, told) = counted(reports);
+            if errors == 0 { format!("{out}{told}\n") } else { out }
+        }
         Output::Json => {
             let findings: Vec<Value> = reports.iter().flat_map(|report| json(report, Level::Note)).collect();
-            println!("{:#}", json!({"policies": reports.len(), "findings": findings}));
+            format!("{:#}\n", json!({"policies": reports.len(), "findings": findings}))
         }
     }
-    verdict(&reports, output)
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<(String, Vec<Value>)> {
@@ -98,18 +115,13 @@ fn read(path: &PathBuf) -> anyhow::Result<(String, Vec<Value>)> {
     Ok((name, found))
 }
 
-fn verdict(reports: &[Report], output: Output) -> anyhow::Result<()> {
+/// How many errors there are, and all counts for people.
+fn counted(reports: &[Report]) -> (usize, String) {
     let count = |level: Level| {
         reports.iter().flat_map(|report| &report.findings).filter(|finding| finding.level == level).count()
     };
     let told = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
     let counts = [Level::Error, Level::Warning, Level::Note].map(|level| told(count(level), level.as_str())).join(", ");
     let policies = if reports.len() == 1 { "1 policy".to_owned() } else { format!("{} policies", reports.len()) };
-    if count(Level::Error) > 0 {
-        bail!("{policies}: {counts}");
-    }
-    if output == Output::Text {
-        println!("{policies}: {counts}");
-    }
-    Ok(())
+    (count(Level::Error), format!("{policies}: {counts}"))
 }
