@@ -69,7 +69,10 @@ fn unreadable(text: &str, field: &str, said: &str) -> Finding {
         return finding(said, "The other half of this is missing.").at(Some(place));
     }
     // The operator asks Prometheus all the same.
-    let mend = "If your Prometheus takes it, it works nevertheless: it is sent as it stands.";
+    let mend = match text.contains("$__") {
+        true => "$__ begins variables of Grafana: write what they stand for, as in [2m].",
+        false => "If your Prometheus takes it, it works nevertheless: it is sent as it stands.",
+    };
     match (said, broken::stop(text, &words).filter(|_| said == broken::NO_QUERY)) {
         (_, Some((place, message))) => finding(message, mend).at(Some(place)),
         (broken::NO_QUERY, None) => finding("this is no PromQL", mend),

@@ -20,6 +20,8 @@ const ANY_SERIES: [&str; 8] =
     ["resets", "changes", "absent", "absent_over_time", "present_over_time", "count_over_time", "timestamp", "scalar"];
 /// Endings of names that Prometheus' conventions give to counters.
 const COUNTERS: [&str; 4] = ["_total", "_count", "_sum", "_bucket"];
+/// Counters that many scale by and that do not keep to those endings: the beginnings of their names.
+const OTHER_COUNTERS: [&str; 2] = ["envoy_", "nginx_ingress_controller_requests"];
 
 /// The function that reads a window, and where it stands.
 type Window = (&'static str, Option<Place>);
@@ -179,7 +181,8 @@ impl<'a> Walk<'a> {
         if name.contains(':') {
             return;
         }
-        let counts = COUNTERS.iter().any(|ending| name.ends_with(ending));
+        let counts = COUNTERS.iter().any(|ending| name.ends_with(ending))
+            || OTHER_COUNTERS.iter().any(|beginning| name.starts_with(beginning));
         // Gauges end in _count and _sum as well.
         let counts_surely = name.ends_with("_total") || name.ends_with("_bucket");
         match window {

@@ -110,12 +110,12 @@ impl<'a> Words<'a> {
         self.unpaired.map(|at| Place::of(self.text, at, 1))
     }
 
-    /// The first word that a message of the parser quotes, or the list of labels in which it stands.
+    /// The first word that a message of the parser quotes, or the labels or the range in which it stands.
     pub(super) fn quoted_in(&self, message: &str) -> Option<Place> {
         let quoted = message.split('\'').skip(1).step_by(2);
         quoted.filter(|word| !word.is_empty()).find_map(|quoted| {
             let itself = |(_, word): &&(usize, &str)| word.eq_ignore_ascii_case(quoted);
-            let around = |(_, word): &&(usize, &str)| word.starts_with('{') && word.contains(quoted);
+            let around = |(_, word): &&(usize, &str)| word.starts_with(['{', '[']) && word.contains(quoted);
             let (at, word) = self.words.iter().find(itself).or_else(|| self.words.iter().find(around))?;
             Some(Place::of(self.text, *at, word.len()))
         })
