@@ -163,7 +163,8 @@ fn told(sharing: &Sharing) -> String {
             let why = safe(why);
             let mut letters = why.trim_end_matches('.').chars();
             let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-            parts.push(format!("asked alone: {}{}", first.map(String::from).unwrap_or_default(), letters.as_str()));
+            let so = if parts.is_empty() { "asked alone" } else { "shared with no other" };
+            parts.push(format!("{so}: {}{}", first.map(String::from).unwrap_or_default(), letters.as_str()));
         }
         (0, None) if parts.is_empty() => {
             let shape = shorten(&safe(sharing.shape.as_deref().unwrap_or_default()), MAX_SHAPE_CHARS);

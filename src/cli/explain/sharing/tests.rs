@@ -76,7 +76,7 @@ async fn shared(answers: &[(&'static str, Value)], own: &Value) -> Option<Shared
 
 /// The lines under the heading, unwrapped.
 async fn told_of(own: &Value, others: &[Value]) -> Vec<String> {
-    let answer = policies(&[&[own.clone()], others].concat());
+    let answer = policies(&[std::slice::from_ref(own), others].concat());
     let shared = shared(&[(EVERYWHERE, answer)], own).await.unwrap();
     let text = text(&shared);
     assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
@@ -126,6 +126,12 @@ async fn each_case_has_its_sentence() {
             policy("web", &[replaced]),
             apps(1),
             "m0: asked alone: the function label_replace() is not known to yield the same in a shared request",
+        ),
+        (
+            "never shared, but with its equal",
+            policy("web", &["up"]),
+            vec![policy("canary", &["up"])],
+            "m0: the same query as shop/canary; shared with no other: no label is demanded, with = and the same value, by every selector",
         ),
         ("paused", web.clone(), vec![with(policy("cart", &[CART]), "/spec/mode", json!("Paused"))], lonely),
         ("invalid", web.clone(), vec![with(policy("cart", &[CART]), "/spec/minReplicas", json!(9))], lonely),
