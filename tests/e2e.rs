@@ -7,6 +7,8 @@
 mod control_plane;
 #[path = "e2e/examples.rs"]
 mod examples;
+#[path = "e2e/explain.rs"]
+mod explain;
 #[path = "e2e/ground.rs"]
 mod ground;
 #[path = "e2e/import.rs"]
@@ -33,6 +35,7 @@ fn main() {
         sources::trials(&shared),
         import::trials(&shared),
         examples::trials(&shared),
+        explain::trials(&shared),
         operator::trials(),
         usage::trials(),
     ]

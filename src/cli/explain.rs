@@ -1,5 +1,7 @@
-//! `flyball explain`: why a workload has the size it has. Reads one ScalingPolicy and draws its published decision; asks nothing else
-//! and decides nothing.
+//! `flyball explain`: why a workload has the size it has. Reads one ScalingPolicy and draws its published decision, and tells with which
+//! other policies its requests are shared; asks nothing else and decides nothing.
+
+mod sharing;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use kube::{Api, Client};
 use serde::Serialize;
 use serde_json::Value;
 
+use self::sharing::SharedRequests;
 use super::kubeconfig::configuration;
 use crate::api::status::{LastDecision, ScalingPolicyStatus};
 use crate::cluster::error::with_causes;
@@ -21,7 +24,7 @@ use crate::view::{Style, Subject, waterfall};
 /// What to explain, and how.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
-    /// Name of the ScalingPolicy
+    /// Name of the ScalingPolicy; scp/NAME, as kubectl writes it, means the same
     pub name: String,
     /// Namespace of the ScalingPolicy [default: the one of the kubeconfig context]
     #[arg(short, long)]
@@ -59,17 +62,27 @@ struct Explanation {
     conditions: Vec<Condition>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_decision: Option<LastDecision>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared_requests: Option<SharedRequests>,
 }
+
+/// The kind, as kubectl lets one write it in front of a name.
+const KIND_PREFIXES: [&str; 3] = ["scp/", "scalingpolicy/", "scalingpolicies/"];
 
 /// Reads the policy and prints why. Every error is one sentence that names what to do.
 pub async fn run(args: ExplainArgs) -> anyhow::Result<()> {
     let config = configuration(args.kubeconfig.as_deref(), args.context.as_deref()).await?;
     let client = Client::try_from(config).context("the kubeconfig does not make a client")?;
     let namespace = args.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
-    let explanation = read(client, &args.name, &namespace).await?;
+    let explanation = read(client, bare(&args.name), &namespace).await?;
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     print!("{}", render(&explanation, args.output, Style { colour })?);
     Ok(())
+}
+
+/// The name without the kind in front of it; names hold no `/`.
+fn bare(name: &str) -> &str {
+    KIND_PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
 }
 
 /// The explanation of policy `name`, or a sentence that says why there is none.
@@ -78,11 +91,10 @@ async fn read(client: Client, name: &str, namespace: &str) -> anyhow::Result<Exp
         &GroupVersionKind::gvk("flyball.dev", "v1alpha1", "ScalingPolicy"),
         "scalingpolicies",
     );
-    let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &kind);
-    match api.get(name).await {
-        Ok(object) => Ok(explanation(&object, namespace)),
-        Err(error) => Err(refusal(error, name, namespace)),
-    }
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind);
+    let object = api.get(name).await.map_err(|error| refusal(error, name, namespace))?;
+    let shared_requests = sharing::of(&client, &kind, &object).await;
+    Ok(Explanation { shared_requests, ..explanation(&object, namespace) })
 }
 
 fn refusal(error: kube::Error, name: &str, namespace: &str) -> anyhow::Error {
@@ -124,6 +136,7 @@ fn explanation(object: &DynamicObject, namespace: &str) -> Explanation {
         target: format!("{}/{}", part(&target, "kind"), part(&target, "name")),
         conditions,
         last_decision,
+        shared_requests: None,
     }
 }
 
@@ -165,6 +178,9 @@ fn text(explanation: &Explanation, style: Style) -> anyhow::Result<String> {
         out.push('\n');
     }
     out.push_str(&waterfall(&Subject { name: subject, target: explanation.target.clone() }, decision, style));
+    if let Some(shared) = &explanation.shared_requests {
+        out.push_str(&format!("\n{}", sharing::text(shared)));
+    }
     Ok(out)
 }
 

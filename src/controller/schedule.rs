@@ -131,8 +131,10 @@ impl Slot {
     }
 }
 
-/// Where in its period a policy is due: at the beginning of one of the slots, below `period_millis`.
-const fn phase(uid: &str, period_millis: Millis) -> Millis {
+/// Where in its period the policy with this uid is due: at the beginning of one of the slots, in milliseconds below `period_millis`.
+/// Policies of one period and one phase are due at the same instants.
+#[must_use]
+pub const fn phase(uid: &str, period_millis: Millis) -> Millis {
     spread(uid) % SLOTS_PER_PERIOD * (period_millis / SLOTS_PER_PERIOD)
 }
 

@@ -69,6 +69,23 @@ async fn conditions_that_are_not_good_come_before_the_waterfall() {
     assert!(!text.contains("Ready"), "{text}");
 }
 
+#[test]
+fn the_kind_may_stand_before_the_name() {
+    for (written, name) in [("web", "web"), ("scp/web", "web"), ("scalingpolicies/web", "web"), ("pod/web", "pod/web")]
+    {
+        assert_eq!(bare(written), name);
+    }
+}
+
+#[test]
+fn shared_requests_come_last() {
+    let object = serde_json::from_value(policy(&decided())).unwrap();
+    let shared = sharing::SharedRequests::default();
+    let explanation = Explanation { shared_requests: Some(shared), ..explanation(&object, "shop") };
+    let told = text(&explanation, Style::default()).unwrap();
+    assert!(told.ends_with("(13 now).\n\nRequests to Prometheus:\n"), "{told}");
+}
+
 #[tokio::test]
 async fn json_and_yaml_hold_the_decision_without_control_characters() {
     let json: Value = serde_json::from_str(&explained(decided(), Output::Json).await.unwrap()).unwrap();

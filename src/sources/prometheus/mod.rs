@@ -20,6 +20,7 @@ mod plan;
 mod quarantine;
 mod queue;
 pub mod read;
+pub mod sharing;
 mod start;
 mod text;
 pub mod transport;

@@ -1,13 +1,14 @@
 //! Which questions of one tick become which requests. The seam between the desk and `fuse`, which knows PromQL: keeps what `fuse` found
 //! out about each query, and takes joint answers apart with it. Asks nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::decode::{Answer, decode_labelled};
-use super::fuse::{FuseLimits, Fused, Member, Template, fuse};
+use super::fuse::{FuseLimits, Fused, Member, Shape, Template, fuse};
 
-/// Queries whose templates are kept, twice over: about 1 kB each. Beyond it those not asked for longest are read anew.
+/// Queries whose templates are kept, twice over: about 1 kB each, less where many are of one shape. Beyond it those not asked for longest
+/// are read anew.
 const MAX_TEMPLATES: usize = 10_000;
 
 /// Takes the answer of a request apart: one answer per member, in their order; `None` where it makes no sense. Its second argument is how
@@ -39,8 +40,15 @@ pub(super) struct Shapes {
 /// Two generations: what is asked moves into the young one; when that is full it becomes the old one, whose rest is forgotten.
 #[derive(Debug, Default)]
 struct Templates {
-    young: BTreeMap<Arc<str>, Option<Arc<Template>>>,
-    old: BTreeMap<Arc<str>, Option<Arc<Template>>>,
+    young: Generation,
+    old: Generation,
+}
+
+#[derive(Debug, Default)]
+struct Generation {
+    of_queries: BTreeMap<Arc<str>, Option<Arc<Template>>>,
+    /// The shapes of these templates, so that equal ones are kept once. Only looked up: its order reaches nobody.
+    shapes: HashSet<Shape>,
 }
 
 impl Planner for Shapes {
@@ -60,32 +68,48 @@ impl Shapes {
         if let Some(known) = self.templates.lock().unwrap_or_else(PoisonError::into_inner).find(promql) {
             return known;
         }
+        // Outside the lock: reading takes long, and two who read the same do no harm.
         let template = Template::of(promql)
             .inspect_err(
                 |alone| tracing::debug!(query = %promql, reason = alone.reason(), %alone, "A query is asked alone"),
             )
-            .ok()
-            .map(Arc::new);
-        self.templates.lock().unwrap_or_else(PoisonError::into_inner).keep(promql.clone(), template.clone());
+            .ok();
+        let mut templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
+        let template = template.map(|template| Arc::new(templates.intern(template)));
+        templates.keep(promql.clone(), template.clone());
         template
     }
 }
 
 impl Templates {
     fn find(&mut self, promql: &Arc<str>) -> Option<Option<Arc<Template>>> {
-        if let Some(known) = self.young.get(promql) {
+        if let Some(known) = self.young.of_queries.get(promql) {
             return Some(known.clone());
         }
-        let (promql, known) = self.old.remove_entry(promql)?;
+        let (promql, known) = self.old.of_queries.remove_entry(promql)?;
         self.keep(promql, known.clone());
         Some(known)
     }
 
+    /// `template` with the shape that is kept already, if one is.
+    fn intern(&self, template: Template) -> Template {
+        let kept = |generation: &Generation| generation.shapes.get(template.shape()).cloned();
+        match kept(&self.young).or_else(|| kept(&self.old)) {
+            Some(shape) => template.sharing(&shape),
+            None => template,
+        }
+    }
+
     fn keep(&mut self, promql: Arc<str>, template: Option<Arc<Template>>) {
-        if self.young.len() >= MAX_TEMPLATES {
+        if self.young.of_queries.len() >= MAX_TEMPLATES {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(promql, template);
+        if let Some(template) = &template
+            && !self.young.shapes.contains(template.shape())
+        {
+            self.young.shapes.insert(template.shape().clone());
+        }
+        self.young.of_queries.insert(promql, template);
     }
 }
 
@@ -155,7 +179,38 @@ mod tests {
             templates.keep(index.to_string().into(), None);
             assert!(templates.find(&"0".into()).is_some(), "what is asked again and again stays");
         }
-        assert!(templates.young.len() + templates.old.len() <= 2 * MAX_TEMPLATES);
+        assert!(templates.young.of_queries.len() + templates.old.of_queries.len() <= 2 * MAX_TEMPLATES);
         assert!(templates.find(&"1".into()).is_none());
+    }
+
+    #[test]
+    fn a_thousand_queries_of_one_shape_hold_one_tree() {
+        let shapes = Shapes::default();
+        let query = |app: usize| Arc::from(format!("sum(rate(load{{app=\"{app}\"}}[2m]))"));
+        let templates: Vec<Arc<Template>> = (0..1_000).filter_map(|app| shapes.template(&query(app))).collect();
+        assert_eq!(templates.len(), 1_000);
+        assert!(templates.iter().all(|template| template.shape().is_one_with(templates[0].shape())));
+        let other = shapes.template(&Arc::from("load{app=\"1\"}")).unwrap();
+        assert!(!other.shape().is_one_with(templates[0].shape()));
+        assert_eq!(shapes.templates.lock().unwrap().young.shapes.len(), 2);
+    }
+
+    #[test]
+    fn shapes_move_with_their_queries_and_are_forgotten_with_them() {
+        let mut templates = Templates::default();
+        let keep = |templates: &mut Templates, promql: &str| {
+            let template = Arc::new(templates.intern(Template::of(promql).unwrap()));
+            templates.keep(promql.into(), Some(template.clone()));
+            template
+        };
+        let first = keep(&mut templates, "load{app=\"a\"}");
+        keep(&mut templates, "seldom{app=\"a\"}");
+        for index in 0..2 * MAX_TEMPLATES {
+            templates.keep(index.to_string().into(), None);
+            assert!(templates.find(&"load{app=\"a\"}".into()).is_some());
+        }
+        let later = keep(&mut templates, "load{app=\"b\"}");
+        assert!(later.shape().is_one_with(first.shape()));
+        assert!(templates.young.shapes.len() + templates.old.shapes.len() <= 2, "the one seldom asked is forgotten");
     }
 }

@@ -46,6 +46,12 @@ impl Shape {
         &self.0.tree
     }
 
+    /// Whether both are kept in one place in memory.
+    #[cfg(test)]
+    pub(crate) fn is_one_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// How often each label's values are written out.
     pub(super) fn selectors(&self) -> usize {
         self.0.selectors
@@ -108,6 +114,14 @@ impl Template {
         tree.selectors(&mut |_| selectors += 1);
         let shape = Shape(Arc::new(Parts { text: tree.to_string(), labels, tree, selectors }));
         Ok(Self { promql: promql.into(), shape, values: values.into() })
+    }
+
+    /// The same template, which keeps its shape where `known` is kept if the two are equal: who keeps many templates of one shape keeps
+    /// one tree.
+    #[must_use]
+    pub fn sharing(self, known: &Shape) -> Self {
+        let shape = if self.shape == *known { known.clone() } else { self.shape };
+        Self { shape, ..self }
     }
 
     /// What it has in common with the queries that it may share a request with.
