@@ -33,6 +33,8 @@ mod selectors;
 mod sources;
 #[path = "controller/usage.rs"]
 mod usage;
+#[path = "controller/usage_sources.rs"]
+mod usage_sources;
 #[path = "controller/wire.rs"]
 mod wire;
 #[path = "controller/writes.rs"]

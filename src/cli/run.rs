@@ -18,6 +18,7 @@ use crate::clock::SystemClock;
 use crate::cluster::client::{Clients, RequestObserver};
 use crate::controller::sources::{SourceKeeper, SourceSettings};
 use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
+use crate::sources::prometheus::usage::{self, Way};
 use crate::sources::prometheus::{Limits, PrometheusSource, transport_of_flag};
 use crate::sources::recipe::Allowance;
 use crate::sources::registry::{HttpConnector, Registry};
@@ -117,8 +118,12 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     let connect = |url: &String| PrometheusSource::connect(url, Limits::default());
     let of_flag = prometheus_url.as_ref().map(connect).transpose().map_err(|error| UsageError(error.to_string()))?;
-    let of_pods = |limits| prometheus_url.as_ref().map(|url| transport_of_flag(url, limits)).transpose();
-    let usages = pod_metrics.usages(watch_namespace.as_deref(), of_pods)?;
+    let way = |url: &String| transport_of_flag(url, usage::limits()).map(Way::through);
+    let way_of_flag = prometheus_url.as_ref().map(way).transpose().map_err(|error| UsageError(error.to_string()))?;
+    let (sources, refusals) = Registry::new(HttpConnector, of_flag);
+    let asked = sources.clone();
+    let choose = move |namespace: &str| asked.pod_usage(namespace, way_of_flag.as_ref());
+    let usages = pod_metrics.usages(watch_namespace.as_deref(), choose)?;
     let metrics = Arc::new(Metrics::new());
     let config = configuration(kubeconfig.as_deref(), context.as_deref()).await?;
     let observed = metrics.clone();
@@ -133,7 +138,6 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         "Starting"
     );
     let cancel = CancellationToken::new();
-    let (sources, refusals) = Registry::new(HttpConnector, of_flag);
     let reported = sources.clone();
     metrics.sources.watch_all(move || reported.activities());
     let hosts = (!allowed_prometheus_hosts.is_empty()).then(|| allowed_prometheus_hosts.into());

@@ -2,10 +2,11 @@
 //! connections share one. Must not read objects or Secrets: the `controller` puts in what it finds.
 
 mod connect;
+mod pods;
 mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -14,7 +15,7 @@ pub use self::connect::{Connect, HttpConnector, Identification, LABEL, NotConnec
 use self::shelf::{Client, Shelf, Slot, State};
 use super::prometheus::connection::Connection;
 use super::prometheus::{Activity, Limits};
-use super::{Ask, MetricSource, SourceKind};
+use super::{Ask, MetricSource, SourceKind, SourceRef};
 use crate::api::query::DEFAULT_SOURCE;
 use crate::api::source::{Audience, SourceKey};
 use crate::engine::{Absence, Absent, Reading};
@@ -117,7 +118,7 @@ impl<K: Connect> Registry<K> {
             Some(client) => Ok(client),
             None => {
                 let made = self.inner.connector.connect(&connection, limits);
-                made.map(|source| Arc::new(Client { connection, limits, source }))
+                made.map(|source| Arc::new(Client { connection, limits, source, pods: OnceLock::new() }))
             }
         };
         match made {
@@ -220,15 +221,14 @@ impl<K: Connect> Registry<K> {
         Some((renamed(reading, key), identification))
     }
 
-    /// What `ask` goes to.
-    fn find(&self, ask: &Ask<'_>) -> Result<Found<K::Source>, Absent> {
+    /// What a question of `namespace` for `source` goes to.
+    fn find(&self, source: &SourceRef, namespace: &str) -> Result<Found<K::Source>, Absent> {
         let shelf = self.shelf();
-        let source = &ask.query.source;
         let slot = match source.kind {
             SourceKind::Cluster => shelf.cluster.get(&source.name),
-            SourceKind::Namespaced => shelf.namespaced.get(ask.namespace).and_then(|names| names.get(&source.name)),
+            SourceKind::Namespaced => shelf.namespaced.get(namespace).and_then(|names| names.get(&source.name)),
         };
-        let key = || SourceKey::of(source, ask.namespace);
+        let key = || SourceKey::of(source, namespace);
         let absent = |absence, message: String| Err(Absent { absence, message: message.into() });
         let is_default = source.kind == SourceKind::Cluster && &*source.name == DEFAULT_SOURCE;
         let Some(slot) = slot else {
@@ -241,7 +241,7 @@ impl<K: Connect> Registry<K> {
                 _ => absent(Absence::SourceNotFound, not_found(&key(), is_default)),
             };
         };
-        if !slot.audience.admits(ask.namespace, shelf.labels.as_ref().and_then(|all| all.get(ask.namespace))) {
+        if !slot.audience.admits(namespace, shelf.labels.as_ref().and_then(|all| all.get(namespace))) {
             if matches!(slot.audience, Audience::Labels(_)) && shelf.labels.is_none() {
                 let message = format!("{} selects namespaces by labels, which are not known yet.", key());
                 return absent(Absence::SourceNotReady, message);
@@ -249,7 +249,7 @@ impl<K: Connect> Registry<K> {
             let message = format!(
                 "{} does not allow namespace {:?} to use it; its spec.allowedNamespaces would have to, or name another source under sourceRef.",
                 key(),
-                ask.namespace
+                namespace
             );
             return absent(Absence::SourceNotAllowed, message);
         }
@@ -287,7 +287,7 @@ enum Found<S> {
 
 impl<K: Connect> MetricSource for Registry<K> {
     async fn read(&self, ask: Ask<'_>) -> Reading {
-        let found = match self.find(&ask) {
+        let found = match self.find(&ask.query.source, ask.namespace) {
             Ok(Found::Flag(source)) => return source.read(ask).await,
             Ok(Found::Object(client)) => client,
             Err(absent) => return Reading::Missing(absent),
