@@ -3,6 +3,7 @@
 
 mod connect;
 mod pods;
+mod ready;
 mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 pub use self::connect::{Connect, HttpConnector, Identification, LABEL, NotConnected};
+pub use self::ready::Ready;
 use self::shelf::{Client, Shelf, Slot, State};
 use super::prometheus::connection::Connection;
 use super::prometheus::{Activity, Limits};
@@ -44,6 +46,7 @@ struct Inner<K: Connect> {
     refused: mpsc::Sender<SourceKey>,
     /// Counts changes, for those who wait for one.
     changed: watch::Sender<u64>,
+    ready: Ready,
 }
 
 impl<K: Connect> Registry<K> {
@@ -56,6 +59,7 @@ impl<K: Connect> Registry<K> {
             shelf: RwLock::default(),
             refused,
             changed: watch::Sender::new(0),
+            ready: Ready::default(),
         };
         (Self { inner: Arc::new(inner) }, refusals)
     }
@@ -139,18 +143,32 @@ impl<K: Connect> Registry<K> {
     }
 
     fn set_state(&self, (key, revision): (&SourceKey, u64), state: State<K::Source>) {
-        self.change(|shelf| {
+        let became_ready = self.change(|shelf| {
             // Gone or changed meanwhile: what its object no longer says is not asked.
-            if let Some(slot) = shelf.slot_mut(key).filter(|slot| slot.revision == revision) {
-                slot.state = state;
-            }
+            let Some(slot) = shelf.slot_mut(key).filter(|slot| slot.revision == revision) else { return false };
+            let is_new = match (&slot.state, &state) {
+                (State::Connected(before), State::Connected(after)) => !Arc::ptr_eq(before, after),
+                (_, after) => matches!(after, State::Connected(_)),
+            };
+            slot.state = state;
+            is_new
         });
+        if became_ready {
+            self.inner.ready.tell(key);
+        }
+    }
+
+    /// Tells which sources have become ready, or are asked through another connection.
+    #[must_use]
+    pub fn ready(&self) -> Ready {
+        self.inner.ready.clone()
     }
 
     /// There are these sources of a kind, and no others.
     pub fn retain(&self, kind: SourceKind, keys: &BTreeSet<SourceKey>) {
         self.change(|shelf| {
             for gone in shelf.keys().filter(|key| key.kind == kind && !keys.contains(key)).collect::<Vec<_>>() {
+                self.inner.ready.forget(&gone);
                 shelf.take(&gone);
             }
         });
@@ -158,6 +176,7 @@ impl<K: Connect> Registry<K> {
 
     /// The source is gone.
     pub fn remove(&self, key: &SourceKey) {
+        self.inner.ready.forget(key);
         self.change(|shelf| shelf.take(key));
     }
 

@@ -49,8 +49,8 @@ impl Yard {
         let of_flag = flag.as_ref().map(|flag| cellar.connect(flag, Limits::default()).unwrap());
         let way_of_flag = flag.as_ref().map(|flag| cellar.pod_usage(flag).unwrap());
         let (registry, refusals) = Registry::new(cellar.clone(), of_flag);
-        let asked = registry.clone();
-        let choose = move |namespace: &str| asked.pod_usage(namespace, way_of_flag.as_ref());
+        scene.ready = registry.ready();
+        let choose = registry.pod_usages(way_of_flag);
         scene.pod_usages = Some(PodUsages::choosing(choose, UsageQuery::cpu(None), UsageQuery::memory(None)));
         let clients = Clients::same(scene.wire.client(&scene.kubernetes));
         let settings = SourceSettings { instance: "test".into(), ..SourceSettings::default() };
@@ -248,6 +248,38 @@ async fn a_secret_that_comes_later_mends_its_source() {
     assert_eq!(yard.scene.replicas("web"), 3);
 }
 
+/// A policy that has failed for long is looked at once a minute; its source does not make it wait for that.
+#[tokio::test(start_paused = true)]
+async fn a_source_that_becomes_ready_wakes_who_waits_for_it() {
+    let yard = Yard::new().await;
+    yard.cellar.demand("main", basic("flyball", PASSWORD));
+    yard.create(team_source("main", &login()));
+    // Those that wait for another source, and those that do well, are left alone.
+    yard.create(cluster_source("main", "nowhere", &json!({})));
+    yard.policy("web", reference(TEAM));
+    yard.policy("api", reference(MAIN));
+    for (round, replicas) in [(1, 3), (2, 5), (3, 2)] {
+        yard.scene.pass(600).await;
+        yard.scene.set("web", f64::from(replicas) * 100.0);
+        let passes = |yard: &Yard| yard.scene.gauge("flyball_syncs_total").unwrap_or_default();
+        yard.create(secret(&[("username", "flyball"), ("password", PASSWORD)]));
+        let mut seconds = 0;
+        let before = loop {
+            let before = passes(&yard);
+            yard.scene.pass(1).await;
+            seconds += 1;
+            if yard.source_status(TEAM.0, TEAM.1)["conditions"][0]["reason"] == "Connected" {
+                break before;
+            }
+            assert!(seconds <= 31, "round {round}: the Secret is read each 30 s");
+        };
+        yard.scene.pass(1).await;
+        assert_eq!(yard.scene.replicas("web"), i64::from(replicas), "round {round}: it did not wait for its turn");
+        assert!(passes(&yard) - before <= 3.0, "round {round}: woken once");
+        yard.scene.kubernetes.delete(&secret(&[])).unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_rotated_secret_is_used_as_soon_as_the_old_one_is_refused() {
     let yard = Yard::new().await;
@@ -408,6 +440,9 @@ async fn no_credential_is_ever_written() {
         .with_writer(move || writer.clone())
         .with_ansi(false)
         .finish();
+    // While there is a single subscriber, tracing asks only the thread that meets a log line first whether it is wanted, and remembers its
+    // answer for all; the scenarios beside this one want none.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let _guard = tracing::subscriber::set_default(subscriber);
     let yard = Yard::new().await;
     yard.cellar.demand("main", basic("flyball", PASSWORD));

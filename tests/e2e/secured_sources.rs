@@ -203,14 +203,14 @@ impl World {
     }
 }
 
-fn document(kind: &str, name: &str, data: Value) -> Value {
+fn document(kind: &str, name: &str, data: &Value) -> Value {
     let field = if kind == "Secret" { "stringData" } else { "data" };
     let metadata = json!({"name": name, "namespace": VAULT});
     json!({"apiVersion": "v1", "kind": kind, "metadata": metadata, field: data})
 }
 
 fn login(password: &str) -> Value {
-    document("Secret", "login", json!({"username": "flyball", "password": password}))
+    document("Secret", "login", &json!({"username": "flyball", "password": password}))
 }
 
 /// Basic authentication over TLS by an authority of one's own, from a ConfigMap.
@@ -228,7 +228,7 @@ fn a_password_goes_and_returns(assets: &Assets) -> Result<(), Failed> {
                 "auth": {"basic": {"username": key("username"), "password": key("password")}},
                 "tls": {"ca": {"configMapKeyRef": {"namespace": VAULT, "name": "authority", "key": "ca.crt"}}},
             }),
-            documents: vec![document("ConfigMap", "authority", json!({"ca.crt": ca.pem})), login(PASSWORD)],
+            documents: vec![document("ConfigMap", "authority", &json!({"ca.crt": ca.pem})), login(PASSWORD)],
         },
     )?;
     world.apply(&login(wrong))?;
@@ -240,7 +240,7 @@ fn a_password_goes_and_returns(assets: &Assets) -> Result<(), Failed> {
 
 fn client_certificate(pair: &Pair) -> Value {
     let data = json!({"tls.crt": pair.certificate, "tls.key": pair.key});
-    let mut secret = document("Secret", "client", data);
+    let mut secret = document("Secret", "client", &data);
     secret["type"] = "kubernetes.io/tls".into();
     secret
 }
@@ -267,7 +267,7 @@ fn a_client_certificate_goes_and_returns(assets: &Assets) -> Result<(), Failed> 
                 },
             }),
             documents: vec![
-                document("Secret", "authority", json!({"ca.crt": ca.pem})),
+                document("Secret", "authority", &json!({"ca.crt": ca.pem})),
                 login(PASSWORD),
                 client_certificate(&right),
             ],

@@ -39,4 +39,10 @@ impl<K: Connect> Registry<K> {
             Absent { absence: Absence::SourceNotReady, message: Arc::from(message) }
         })
     }
+
+    /// [`Self::pod_usage`] of any namespace, for who asks again and again.
+    pub fn pod_usages(&self, flag: Option<Way>) -> impl Fn(&str) -> Result<Way, Absent> + Send + Sync + use<K> {
+        let registry = self.clone();
+        move |namespace| registry.pod_usage(namespace, flag.as_ref())
+    }
 }
