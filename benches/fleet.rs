@@ -1,8 +1,9 @@
 //! What `flyball run` costs in steady state: requests to the API server and to Prometheus per pass, CPU and memory, over a fleet of policies
 //! on a real control plane and a real Prometheus. Counts are exact; seconds are this machine's.
 //!
-//! `cargo bench --bench fleet`, with `FLYBALL_FLEET_POLICIES` (default 100) and `FLYBALL_FLEET_SECONDS` (default 60). Needs a control plane:
-//! see CONTRIBUTING.md. Talks to loopback only and stops by itself.
+//! `cargo bench --bench fleet`, with `FLYBALL_FLEET_POLICIES` (default 100), `FLYBALL_FLEET_SECONDS` (default 60) and
+//! `FLYBALL_FLEET_QUERIES`: `shape` (default: they differ in a label's value, and share requests) or `distinct` (nothing to share). Needs
+//! a control plane: see CONTRIBUTING.md. Talks to loopback only and stops by itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may fail by panicking")]
 
 #[path = "../tests/control_plane/mod.rs"]
@@ -25,6 +26,7 @@ const MAX_POLICIES: u64 = 20_000;
 fn main() {
     let policies = number("FLYBALL_FLEET_POLICIES", 100).min(MAX_POLICIES);
     let seconds = number("FLYBALL_FLEET_SECONDS", 60);
+    let distinct = std::env::var("FLYBALL_FLEET_QUERIES").is_ok_and(|queries| queries == "distinct");
     let mut programs = OPTIONS.programs();
     programs.push(Program::Prometheus);
     let assets = match availability(&programs) {
@@ -44,7 +46,7 @@ fn main() {
             exporter.set(&format!("load{{app=\"web-{index}\"}}"), 20.0);
         }
         let prometheus = Prometheus::start(&assets, &[exporter.target()], Duration::from_secs(5)).await.unwrap();
-        fill(&plane.client().await.unwrap(), policies).await;
+        fill(&plane.client().await.unwrap(), policies, distinct).await;
         let port = free_port().unwrap();
         let arguments = [
             "run".to_owned(),
@@ -64,6 +66,7 @@ fn main() {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let after = sample(port, &prometheus.url()).await;
         operator.terminate().await.unwrap();
+        println!("{} queries", if distinct { "distinct" } else { "one shape of" });
         report((policies, seconds), &before, &after);
     });
 }
@@ -72,11 +75,13 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// One Deployment and one policy each, the policy with the default period of 15 s and a distinct query.
-async fn fill(client: &kube::Client, policies: u64) {
+/// One Deployment and one policy each, the policy with the default period of 15 s.
+async fn fill(client: &kube::Client, policies: u64, distinct: bool) {
     for index in 0..policies {
         let name = format!("web-{index}");
         let labels = json!({"app": name});
+        // A constant of its own keeps each query from sharing with another.
+        let own = if distinct { format!(" + 0.{index:06}") } else { String::new() };
         let deployment = json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
             "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": {
@@ -89,7 +94,7 @@ async fn fill(client: &kube::Client, policies: u64) {
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
                 "minReplicas": 2, "maxReplicas": 10,
                 "metrics": [{"type": "Prometheus", "prometheus": {
-                    "query": format!("sum(load{{app=\"{name}\"}})"),
+                    "query": format!("sum(load{{app=\"{name}\"}}){own}"),
                     "target": {"type": "AverageValue", "averageValue": "10"},
                 }}],
                 "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300}},
@@ -128,6 +133,8 @@ fn report((policies, seconds): (u64, u64), before: &Sample, after: &Sample) {
     };
     let grown = |prefix: &str| sum(after, prefix) - sum(before, prefix);
     let passes = grown("flyball flyball_syncs_total");
+    #[allow(clippy::cast_precision_loss)] // a few thousand at most
+    let rounds = passes / policies as f64;
     let cpu_seconds = grown("flyball process_cpu_seconds_total");
     let watched = "watches that end and begin anew included";
     println!("{policies} policies, one metric each, period 15 s, nothing to change, {seconds} s");
@@ -140,6 +147,14 @@ fn report((policies, seconds): (u64, u64), before: &Sample, after: &Sample) {
     println!(
         "  Prometheus queries per pass         {:>10.4}",
         grown("prometheus prometheus_http_requests_total{code=\"200\",handler=\"/api/v1/query\"}") / passes
+    );
+    println!(
+        "  Prometheus queries per round        {:>10.1}",
+        grown("prometheus prometheus_http_requests_total{code=\"200\",handler=\"/api/v1/query\"}") / rounds
+    );
+    println!(
+        "  Prometheus CPU per round            {:>10.1} ms  (its scrapes included)",
+        grown("prometheus process_cpu_seconds_total") / rounds * 1_000.0
     );
     println!("  CPU per pass                        {:>10.3} ms", cpu_seconds / passes * 1_000.0);
     println!(

@@ -31,6 +31,8 @@ mod scene;
 mod selectors;
 #[path = "controller/sources.rs"]
 mod sources;
+#[path = "controller/templates.rs"]
+mod templates;
 #[path = "controller/usage.rs"]
 mod usage;
 #[path = "controller/usage_sources.rs"]

@@ -21,9 +21,25 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["engine", "api", "sources"]),
     ("view", &["engine", "api"]),
     ("import", &["api"]),
+    ("check", &["engine", "api", "sources"]),
     ("sandbox", &["engine", "api", "sources", "clock"]),
     ("controller", &["engine", "api", "clock", "sources", "cluster", "telemetry"]),
-    ("cli", &["engine", "api", "clock", "sources", "cluster", "telemetry", "view", "import", "sandbox", "controller"]),
+    (
+        "cli",
+        &[
+            "engine",
+            "api",
+            "clock",
+            "sources",
+            "cluster",
+            "telemetry",
+            "view",
+            "import",
+            "check",
+            "sandbox",
+            "controller",
+        ],
+    ),
     ("main", &["cli"]),
 ];
 
@@ -70,6 +86,11 @@ const MUST_NOT_NAME: &[(&str, &[&str], &str)] = &[
         "import",
         &["tokio", "kube", "reqwest", "axum", "std::fs", "std::net", "std::env", "std::io"],
         "a translation does no IO",
+    ),
+    (
+        "check",
+        &["tokio", "kube", "reqwest", "axum", "std::fs", "std::net", "std::env", "std::io"],
+        "what is checked is read, and nobody is asked",
     ),
     ("view", &["kube", "k8s_openapi", "reqwest"], "what people look at renders a trace and asks nobody"),
 ];

@@ -63,6 +63,11 @@ impl Hostile {
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let text = read_request(&mut stream).await;
+                if text.starts_with("GET ") {
+                    // Questions about the server itself, not about a metric.
+                    let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
+                    continue;
+                }
                 *request_too.lock().unwrap() = text;
                 served_too.fetch_add(1, Ordering::SeqCst);
                 let (conduct, sent) = (conduct.clone(), Arc::clone(&sent_too));
@@ -163,7 +168,7 @@ fn query() -> MetricQuery {
         source: SourceRef::default(),
         promql: "sum(rate(m{a=\"ü&=\"}[2m]))".into(),
         series: SeriesRule::Sum,
-        max_sample_age_seconds: Some(60),
+        max_sample_age_seconds: None,
     }
 }
 
@@ -247,7 +252,6 @@ async fn contents_that_are_no_number() {
         ("empty vector", vector(""), Absence::Empty, "no series"),
         ("NaN", vector(&point("NaN")), Absence::NotFinite, "NaN"),
         ("infinity among numbers", vector(&[point("1"), point("+Inf")].join(",")), Absence::NotFinite, "+Inf"),
-        ("old sample", vector(r#"{"value":[1600000000,"1"]}"#), Absence::Stale, "older than the 60 s"),
         ("100,000 series", vector(&many), Absence::TooManySeries, "10000"),
         ("histogram", vector(histogram), Absence::WrongType, "native histogram"),
         ("matrix", typed("matrix", "[]"), Absence::WrongType, "range vector"),
@@ -262,6 +266,20 @@ async fn contents_that_are_no_number() {
         ("corrupt gzip", http("200 OK", "content-encoding: gzip\r\n", b"no gzip"), Absence::Malformed, "corrupt"),
     ] {
         check_missing(name, &ask(conduct, patient()).await, want, words);
+    }
+}
+
+#[tokio::test]
+async fn samples_that_are_too_old() {
+    let limited = MetricQuery { max_sample_age_seconds: Some(60), ..query() };
+    // By its own timestamp, as some stores send it; and by when the newest sample under the query was taken, which is asked for as well.
+    for (answer, words) in [
+        (r#"{"value":[1600000000,"1"]}"#, "older than the 60 s"),
+        (r#"{"value":[1700000000.25,"1699999900"]}"#, "The newest sample is 100 s old"),
+    ] {
+        let server = Hostile::start(vector(answer)).await;
+        let reading = server.source(patient()).read(Ask { query: &limited, namespace: "shop", at: NOW }).await;
+        check_missing(answer, &reading, Absence::Stale, words);
     }
 }
 
@@ -422,7 +440,12 @@ async fn connections_are_kept_and_queries_counted() {
         while let Ok((mut stream, _)) = listener.accept().await {
             accepted_too.fetch_add(1, Ordering::SeqCst);
             tokio::spawn(async move {
-                while !read_request(&mut stream).await.is_empty() {
+                loop {
+                    let request = read_request(&mut stream).await;
+                    if request.is_empty() {
+                        return;
+                    }
+                    let body = if request.starts_with("GET ") { "{}" } else { body };
                     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
                     stream.write_all(answer.as_bytes()).await.unwrap();
                 }

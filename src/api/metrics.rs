@@ -123,7 +123,7 @@ impl MetricKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PrometheusMetric {
-    /// PromQL that yields an instant vector or a scalar, the value of the whole workload. No default; 1 to 4096 characters.
+    /// PromQL that yields an instant vector or a scalar, the value of the whole workload. Between its quotes, {{namespace}} and {{name}} stand for those of the target, escaped (as a regular expression after =~ and !~); other words in double braces are refused. No default; 1 to 4096 characters, also once filled in.
     #[schemars(length(min = 1, max = MAX_QUERY_LENGTH))]
     pub query: String,
     /// What the value is held against. No default; type Value or AverageValue.

@@ -13,6 +13,7 @@ pub mod resolve;
 mod resolve_behavior;
 mod resolve_metrics;
 mod resolve_missing;
+mod resolve_query;
 mod rules;
 pub mod selector;
 pub mod source;

@@ -10,6 +10,7 @@ use super::query::MetricRequest;
 use super::resolve_behavior::behavior;
 use super::resolve_metrics::metrics;
 use super::resolve_missing::fallback;
+use super::resolve_query::Subject;
 use super::spec::{
     MAX_POLLING_PERIOD_SECONDS, MAX_REPLICAS, ModeSpec, PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION, ScaleTargetRef,
     ScalingPolicy,
@@ -148,7 +149,8 @@ pub fn resolve(policy: &ScalingPolicy) -> Result<Resolved, InvalidSpec> {
     let target = target_ref(&spec.scale_target_ref, &mut problems);
     bounds(policy, &mut problems);
     let fallback = spec.fallback.as_ref().map(|floor| fallback(floor, spec.max_replicas, &mut problems));
-    let (metrics, requests) = metrics(&spec.metrics, fallback.is_some(), &mut problems);
+    let subject = Subject { namespace: policy.metadata.namespace.as_deref(), name: &target.name };
+    let (metrics, requests) = metrics(&spec.metrics, subject, fallback.is_some(), &mut problems);
     let behavior = spec.behavior.as_ref().and_then(|spec| behavior(spec, &mut problems));
     problems.range("spec.pollingPeriodSeconds", spec.polling_period_seconds, 1..=MAX_POLLING_PERIOD_SECONDS);
     let mode = mode(policy, &mut problems);

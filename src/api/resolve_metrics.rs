@@ -14,6 +14,7 @@ use super::query::{
 };
 use super::resolve::Problems;
 use super::resolve_missing::on_missing;
+use super::resolve_query::{Subject, fill};
 use super::spec::MAX_METRICS;
 use crate::engine::{self, Metric, Milli, Target};
 
@@ -26,6 +27,7 @@ type Asked = (engine::MetricKind, Target, MetricRequest);
 /// The metrics of a policy and what to ask for each. Where nothing was wrong, the two are of one length and order.
 pub(super) fn metrics(
     specs: &[MetricSpec],
+    subject: Subject<'_>,
     has_fallback: bool,
     problems: &mut Problems,
 ) -> (Vec<Metric>, Vec<MetricRequest>) {
@@ -49,7 +51,7 @@ pub(super) fn metrics(
         } else if name.is_empty() {
             problems.invalid(&format!("{path}.name"), "", "is empty: write a name, or leave the field out");
         }
-        if let Some((kind, target, request)) = metric(spec, &path, problems) {
+        if let Some((kind, target, request)) = metric(spec, subject, &path, problems) {
             let said = spec.prometheus.as_ref().and_then(|prometheus| prometheus.on_missing);
             let on_missing = on_missing(said, has_fallback, (&format!("{path}.prometheus"), problems));
             metrics.push(Metric { name: name.as_str().into(), kind, target, on_missing });
@@ -65,7 +67,7 @@ fn metric_name(spec: &MetricSpec, index: usize) -> String {
     spec.name.clone().unwrap_or_else(|| format!("{}-{index}", spec.kind.block()))
 }
 
-fn metric(spec: &MetricSpec, path: &str, problems: &mut Problems) -> Option<Asked> {
+fn metric(spec: &MetricSpec, subject: Subject<'_>, path: &str, problems: &mut Problems) -> Option<Asked> {
     let path = &format!("{path}.{}", if spec.kind == MetricKind::Unknown { "type" } else { spec.kind.block() });
     match spec.kind {
         MetricKind::Resource => resource(block(spec, spec.resource.as_ref(), (path, problems))?, path, problems),
@@ -75,7 +77,9 @@ fn metric(spec: &MetricSpec, path: &str, problems: &mut Problems) -> Option<Aske
         MetricKind::Pods => pods(block(spec, spec.pods.as_ref(), (path, problems))?, path, problems),
         MetricKind::Object => object(block(spec, spec.object.as_ref(), (path, problems))?, path, problems),
         MetricKind::External => external(block(spec, spec.external.as_ref(), (path, problems))?, path, problems),
-        MetricKind::Prometheus => prometheus(block(spec, spec.prometheus.as_ref(), (path, problems))?, path, problems),
+        MetricKind::Prometheus => {
+            prometheus(block(spec, spec.prometheus.as_ref(), (path, problems))?, subject, path, problems)
+        }
         MetricKind::Unknown => {
             let fix = "is a word that this Flyball does not know: write Resource, ContainerResource, Pods, Object, External or Prometheus";
             problems.unsupported(path, "", fix);
@@ -153,9 +157,9 @@ fn external(spec: &ExternalMetric, path: &str, problems: &mut Problems) -> Optio
     Some((engine::MetricKind::External, target, MetricRequest::External(metric)))
 }
 
-fn prometheus(spec: &PrometheusMetric, path: &str, problems: &mut Problems) -> Option<Asked> {
+fn prometheus(spec: &PrometheusMetric, subject: Subject<'_>, path: &str, problems: &mut Problems) -> Option<Asked> {
     let target = prometheus_target(&spec.target, &format!("{path}.target"), problems);
-    let query = query(spec, path, problems);
+    let query = query(spec, subject, path, problems);
     Some((engine::MetricKind::Prometheus, target?, MetricRequest::Prometheus(query)))
 }
 
@@ -220,10 +224,11 @@ fn segment(name: &str, path: &str, problems: &mut Problems) -> Option<Arc<str>> 
     Some(name.into())
 }
 
-fn query(spec: &PrometheusMetric, path: &str, problems: &mut Problems) -> MetricQuery {
-    if spec.query.trim().is_empty() {
+fn query(spec: &PrometheusMetric, subject: Subject<'_>, path: &str, problems: &mut Problems) -> MetricQuery {
+    let promql = fill(&spec.query, subject, &mut |word, fix| problems.invalid(&format!("{path}.query"), word, fix));
+    if promql.trim().is_empty() {
         problems.invalid(&format!("{path}.query"), "", "is empty: write a PromQL query");
-    } else if spec.query.chars().count() > MAX_QUERY_LENGTH {
+    } else if promql.chars().count() > MAX_QUERY_LENGTH {
         let fix = format!("is longer than {MAX_QUERY_LENGTH} characters: move it into a recording rule and query that");
         problems.invalid(&format!("{path}.query"), &spec.query, fix);
     }
@@ -239,7 +244,7 @@ fn query(spec: &PrometheusMetric, path: &str, problems: &mut Problems) -> Metric
     }
     MetricQuery {
         source: spec.source_ref.as_ref().map(|spec| source(spec, path, problems)).unwrap_or_default(),
-        promql: Arc::from(spec.query.as_str()),
+        promql: Arc::from(promql),
         series: match spec.series {
             SeriesSpec::Sum | SeriesSpec::Unknown => SeriesRule::Sum,
             SeriesSpec::ExactlyOne => SeriesRule::ExactlyOne,

@@ -138,7 +138,7 @@ fn local(name: &str, input: impl Read) -> anyhow::Result<Vec<Value>> {
 }
 
 /// The text of an input that is not too large.
-fn bounded(name: &str, input: impl Read) -> anyhow::Result<String> {
+pub(super) fn bounded(name: &str, input: impl Read) -> anyhow::Result<String> {
     let mut text = String::new();
     input.take(MAX_INPUT_BYTES + 1).read_to_string(&mut text).with_context(|| format!("cannot read {name}"))?;
     if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_INPUT_BYTES {

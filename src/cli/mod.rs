@@ -1,5 +1,6 @@
 //! One file per command. Owns arguments, exit codes and what is printed; everything else is somebody else's room.
 
+pub mod check;
 pub mod crd;
 #[cfg(feature = "sandbox")]
 pub mod demo;
@@ -28,6 +29,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Print HorizontalPodAutoscalers and ScaledObjects as ScalingPolicies
     Import(import::ImportArgs),
+    /// Check policies and their PromQL without a cluster
+    Check(check::CheckArgs),
     /// Show the controller at work on an embedded cluster: no Kubernetes, no Prometheus needed
     #[cfg(feature = "sandbox")]
     Demo(demo::DemoArgs),
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => blocking(run::run(args)),
         Command::Explain(args) => blocking(explain::run(args)),
         Command::Import(args) => blocking(import::run(args)),
+        Command::Check(args) => check::run(args),
         #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(args),
         Command::Crd => crd::run(),

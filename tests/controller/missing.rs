@@ -129,8 +129,9 @@ async fn samples_that_no_longer_come_are_stale_and_lower_nothing() {
     scene.stop_scraping("web");
     scene.pass(30).await;
     assert_eq!(scene.replicas("web"), 1, "30 s are allowed");
+    scene.pass(45).await;
     scene.resize("web", 4).await;
-    scene.pass(240).await;
+    scene.pass(180).await;
     assert_eq!(scene.replicas("web"), 4, "what is older than 60 s lowers nothing");
     let message = scene.expect("web", ("Ready", "False", "MetricUnavailable"));
     assert!(message.contains("StaleSample") && message.contains("maxSampleAgeSeconds"), "{message}");

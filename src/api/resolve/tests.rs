@@ -65,6 +65,34 @@ fn defaults_are_those_of_hpa() {
 }
 
 #[test]
+fn words_of_a_query_are_filled_in_and_wrong_ones_all_told() {
+    let of = |namespace: &Value, query: &str| {
+        let mut metric = metric(&json!({"type": "Value", "value": 5}));
+        metric["prometheus"]["query"] = json!(query);
+        let mut policy = manifest(&json!({"metrics": [metric]}));
+        policy["metadata"]["namespace"] = namespace.clone();
+        resolve(&serde_json::from_value(policy).unwrap()).map(|mut resolved| resolved.requests.remove(0))
+    };
+    let filled = r#"up{ns="shop",app="web"}"#;
+    let query = MetricQuery {
+        source: SourceRef::default(),
+        promql: filled.into(),
+        series: SeriesRule::Sum,
+        max_sample_age_seconds: None,
+    };
+    let shop = json!("shop");
+    assert_eq!(of(&shop, r#"up{ns="{{namespace}}",app="{{name}}"}"#), Ok(MetricRequest::Prometheus(query)));
+    let error = of(&Value::Null, r#"up{ns="{{namespace}}",app="{{app}}"}"#).unwrap_err().to_string();
+    let expected = "spec.metrics[0].prometheus.query: {{namespace}} needs metadata.namespace: write it into the policy; \
+        spec.metrics[0].prometheus.query: {{app}} is no word that can be filled in: {{namespace}} and {{name}} of the target can; \
+        for two braces that mean themselves write {\\x7b";
+    assert_eq!(error, expected);
+    let long = format!("up{{a=\"{}\"}}", "{{namespace}}".repeat(300));
+    let error = of(&json!("n".repeat(63)), &long).unwrap_err().to_string();
+    assert!(error.contains("is longer than 4096 characters"), "{error}");
+}
+
+#[test]
 fn a_metric_names_its_source() {
     let metric = |reference: serde_json::Value| {
         json!({"metrics": [{"type": "Prometheus", "prometheus": {

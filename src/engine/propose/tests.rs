@@ -168,3 +168,26 @@ fn a_value_counts_the_pods_that_are_there() {
     };
     assert_eq!(propose(&policy(1, 10), &observation, (0, &metric)).replicas, Some(6));
 }
+
+#[test]
+fn the_tolerance_of_its_own_side_is_told_and_nonsense_is_none() {
+    let with = |up: f64, down: f64| {
+        let mut behavior = crate::engine::tests_support::behavior();
+        (behavior.up.tolerance, behavior.down.tolerance) = (Some(up), Some(down));
+        Policy { behavior: Some(behavior), ..policy(1, 10) }
+    };
+    for (up, down, value, expected) in [
+        (0.2, 0.05, 800, 0.2),
+        (0.2, 0.05, 200, 0.05),
+        (0.2, 0.05, 400, 0.2), // at the target: growing is what would come first
+        (0.0, 0.05, 800, 0.0),
+        (-0.3, 0.05, 800, DEFAULT_TOLERANCE),
+        (f64::INFINITY, 0.05, 800, DEFAULT_TOLERANCE),
+        (f64::NAN, 0.05, 800, DEFAULT_TOLERANCE),
+        (0.2, -1.0, 200, DEFAULT_TOLERANCE),
+    ] {
+        let policy = with(up, down);
+        let proposal = propose(&policy, &seen(0, 4, vec![complete(value)]), (0, &policy.metrics[0]));
+        assert!((proposal.tolerance - expected).abs() < f64::EPSILON, "{up} {down} {value}: {}", proposal.tolerance);
+    }
+}

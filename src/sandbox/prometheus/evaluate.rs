@@ -25,12 +25,15 @@ pub(super) fn evaluate(expression: &Expression, series: &Series, at: i64) -> Res
     match expression {
         Expression::Number(number) => Ok(Outcome::Scalar(*number)),
         Expression::Selector(selector) => {
-            let newest = |samples: &VecDeque<Sample>| {
-                let last = samples.get(samples.partition_point(|sample| sample.0 <= at).checked_sub(1)?)?;
-                (last.0 > at.saturating_sub(LOOKBACK_MILLIS)).then_some(last.1)
-            };
             let found = matching(series, selector);
-            Ok(Outcome::Vector(found.filter_map(|(labels, all)| Some((labels.clone(), newest(all)?))).collect()))
+            let value = |(labels, all): (&Labels, _)| Some((labels.clone(), newest(all, at)?.1));
+            Ok(Outcome::Vector(found.filter_map(value).collect()))
+        }
+        #[allow(clippy::cast_precision_loss)] // milliseconds of this era are exact
+        Expression::Taken(selector) => {
+            let found = matching(series, selector);
+            let taken = |(labels, all): (&Labels, _)| Some((nameless(labels), newest(all, at)?.0 as f64 / 1000.0));
+            Ok(Outcome::Vector(found.filter_map(taken).collect()))
         }
         Expression::Growth { growth: measure, selector, window_millis } => {
             let found = matching(series, selector);
@@ -67,6 +70,12 @@ pub(super) fn evaluate(expression: &Expression, series: &Series, at: i64) -> Res
             Ok(arithmetic(*operator, evaluate(left, series, at)?, evaluate(right, series, at)?))
         }
     }
+}
+
+/// The newest sample that still counts.
+fn newest(samples: &VecDeque<Sample>, at: i64) -> Option<Sample> {
+    let last = *samples.get(samples.partition_point(|sample| sample.0 <= at).checked_sub(1)?)?;
+    (last.0 > at.saturating_sub(LOOKBACK_MILLIS)).then_some(last)
 }
 
 fn matching<'a>(

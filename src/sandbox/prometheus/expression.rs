@@ -1,5 +1,5 @@
 //! The part of PromQL that the sandbox knows, parsed: selectors with matchers (regular expressions only as alternatives of words),
-//! `rate`, `irate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, numbers, `+ - * /` and `or`. Pure.
+//! `rate`, `irate` and `increase`, `sum`/`avg`/`max`/`min`/`count` with `by`, `vector`, `timestamp`, numbers, `+ - * /` and `or`. Pure.
 
 use std::fmt;
 
@@ -36,6 +36,8 @@ pub enum Expression {
         /// Of what.
         inner: Box<Expression>,
     },
+    /// When the newest sample of each series that matches was taken, in seconds: `timestamp(selector)`.
+    Taken(Selector),
     /// `vector(number)`.
     Vector(Box<Expression>),
     /// The series of the left side, and those of the right side whose labels none on the left has.
@@ -247,6 +249,10 @@ impl<'a> Parser<'a> {
             "increase" => self.growth(Growth::Increase)?,
             "rate" => self.growth(Growth::Rate)?,
             "irate" => self.growth(Growth::Latest)?,
+            "timestamp" => {
+                let name = self.span(is_word);
+                Expression::Taken(self.selector(name)?)
+            }
             "vector" => Expression::Vector(Box::new(self.sum()?)),
             _ => {
                 let problem = format!("the sandbox does not know the function {word:?}");

@@ -35,6 +35,10 @@ async fn answers_are_bodies_of_prometheus() {
             r#"{"resultType":"vector","result":[{"metric":{"__name__":"http_requests_total","app":"web","namespace":"shop"},"value":[1767225720,"1200"]}]}"#,
         ),
         (
+            "max(timestamp(queue_length))",
+            r#"{"resultType":"vector","result":[{"metric":{},"value":[1767225720,"1767225700"]}]}"#,
+        ),
+        (
             "sum(rate(http_requests_total[1m]))",
             r#"{"resultType":"vector","result":[{"metric":{},"value":[1767225720,"40"]}]}"#,
         ),

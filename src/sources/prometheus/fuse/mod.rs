@@ -19,7 +19,7 @@ mod tree;
 pub use self::alone::Alone;
 pub use self::group::{DEFAULT_EXCESS, DEFAULT_MEMBERS, DEFAULT_QUERY_BYTES, FuseLimits, fuse};
 pub use self::horizon::Horizon;
-pub use self::scan::{MAX_NESTING, MAX_QUERY_BYTES, MAX_WORDS};
+pub use self::scan::{MAX_NESTING, MAX_QUERY_BYTES, MAX_WORDS, scan};
 pub use self::split::{Fused, Member, Stranger};
 pub use self::template::{Shape, Template};
 

@@ -19,7 +19,7 @@ const MAX_HEX_DIGITS: usize = 13;
 ///
 /// # Errors
 /// [`Alone::TooLarge`] and [`Alone::Spelling`].
-pub(super) fn scan(text: &str) -> Result<(), Alone> {
+pub fn scan(text: &str) -> Result<(), Alone> {
     if text.len() > MAX_QUERY_BYTES {
         return Err(Alone::TooLarge);
     }
