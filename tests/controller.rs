@@ -35,6 +35,8 @@ mod sources;
 mod templates;
 #[path = "controller/usage.rs"]
 mod usage;
+#[path = "controller/usage_sources.rs"]
+mod usage_sources;
 #[path = "controller/wire.rs"]
 mod wire;
 #[path = "controller/writes.rs"]

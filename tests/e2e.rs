@@ -17,6 +17,9 @@ mod import;
 mod operator;
 #[path = "e2e/policy.rs"]
 mod policy;
+mod secured;
+#[path = "e2e/secured_sources.rs"]
+mod secured_sources;
 #[path = "e2e/sources.rs"]
 mod sources;
 #[path = "e2e/support.rs"]
@@ -33,6 +36,7 @@ fn main() {
         ground::trials(&shared),
         policy::trials(&shared),
         sources::trials(&shared),
+        secured_sources::trials(),
         import::trials(&shared),
         examples::trials(&shared),
         explain::trials(&shared),

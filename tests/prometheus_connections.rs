@@ -2,7 +2,7 @@
 //! and no `Debug` shows a secret: each test hands in `hunter2` and looks for it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "prometheus_connections/certificates.rs"]
+#[path = "secured/certificates.rs"]
 mod certificates;
 #[path = "prometheus_connections/server.rs"]
 mod server;

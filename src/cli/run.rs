@@ -18,7 +18,8 @@ use crate::clock::SystemClock;
 use crate::cluster::client::{Clients, RequestObserver};
 use crate::controller::sources::{SourceKeeper, SourceSettings};
 use crate::controller::{Controller, DEFAULT_CONCURRENCY, Settings};
-use crate::sources::prometheus::{Limits, PrometheusSource, transport_of_flag};
+use crate::sources::prometheus::usage::{self, Way};
+use crate::sources::prometheus::{HttpTransport, InvalidConnection, Limits, PrometheusSource, transport_of_flag};
 use crate::sources::recipe::Allowance;
 use crate::sources::registry::{HttpConnector, Registry};
 use crate::telemetry::logs::{self, LogFormat};
@@ -115,10 +116,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let why = "--leader-elect is not built yet; run a single replica without it";
         return Err(UsageError(why.into()).into());
     }
-    let connect = |url: &String| PrometheusSource::connect(url, Limits::default());
-    let of_flag = prometheus_url.as_ref().map(connect).transpose().map_err(|error| UsageError(error.to_string()))?;
-    let of_pods = |limits| prometheus_url.as_ref().map(|url| transport_of_flag(url, limits)).transpose();
-    let usages = pod_metrics.usages(watch_namespace.as_deref(), of_pods)?;
+    let (of_flag, way_of_flag) = of_flag(prometheus_url.as_deref())?;
+    let (sources, refusals) = Registry::new(HttpConnector, of_flag);
+    let choose = sources.pod_usages(way_of_flag);
+    let usages = pod_metrics.usages(watch_namespace.as_deref(), choose)?;
     let metrics = Arc::new(Metrics::new());
     let config = configuration(kubeconfig.as_deref(), context.as_deref()).await?;
     let observed = metrics.clone();
@@ -133,7 +134,6 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         "Starting"
     );
     let cancel = CancellationToken::new();
-    let (sources, refusals) = Registry::new(HttpConnector, of_flag);
     let reported = sources.clone();
     metrics.sources.watch_all(move || reported.activities());
     let hosts = (!allowed_prometheus_hosts.is_empty()).then(|| allowed_prometheus_hosts.into());
@@ -144,8 +144,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     );
     let settings = Settings { namespace: watch_namespace, concurrency, instance: instance() };
     let policies = clients.reads.clone();
-    let controller =
-        Controller::new((clients, sources.clone(), SystemClock), metrics.clone(), settings).with_pod_usages(usages);
+    let controller = Controller::new((clients, sources.clone(), SystemClock), metrics.clone(), settings)
+        .with_pod_usages(usages)
+        .with_ready(sources.ready());
     let servers =
         Servers::start(metrics, controller.health(), (metrics_bind_address, health_probe_bind_address)).await?;
     cancel_on_signal(cancel.clone())?;
@@ -165,6 +166,14 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     servers.stop().await;
     tracing::info!("Stopped");
     Ok(())
+}
+
+/// What the flag's address makes: a source of queries, and the way for usage of pods, whose answers are larger.
+fn of_flag(url: Option<&str>) -> Result<(Option<PrometheusSource<HttpTransport>>, Option<Way>), UsageError> {
+    let usage_error = |error: InvalidConnection| UsageError(error.to_string());
+    let source = url.map(|url| PrometheusSource::connect(url, Limits::default())).transpose().map_err(usage_error)?;
+    let way = url.map(|url| transport_of_flag(url, usage::limits()).map(Way::through)).transpose();
+    Ok((source, way.map_err(usage_error)?))
 }
 
 fn cancel_on_signal(cancel: CancellationToken) -> std::io::Result<()> {

@@ -12,6 +12,7 @@ pub mod schedule;
 mod selectors;
 pub mod sources;
 mod sync;
+mod wake;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::cluster::{Pods, Scales};
 use crate::sources::MetricSource;
 use crate::sources::kubernetes::MetricsApis;
 use crate::sources::prometheus::usage::PodUsages;
+use crate::sources::registry::Ready;
 use crate::telemetry::http::Health;
 use crate::telemetry::{Metrics, PolicyKey};
 use claims::Claims;
@@ -111,6 +113,8 @@ pub struct Controller<M, C> {
     /// The first list of policies is whole: before, an elder policy of a workload may yet be to come.
     listed: bool,
     epoch: Instant,
+    /// Tells which sources have become ready.
+    ready: Ready,
     /// The task that writes events; ends with the last of them once the context is gone.
     event_writer: JoinHandle<()>,
 }
@@ -148,6 +152,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
             tasks: HashMap::new(),
             listed: false,
             epoch: Instant::now(),
+            ready: Ready::default(),
             event_writer,
         }
     }
@@ -190,6 +195,7 @@ impl<M: MetricSource, C: Clock> Controller<M, C> {
                     Some(Err(error)) => tracing::warn!("{}", watch_complaint(&error)),
                     None => return Err(ControllerError::WatchEnded),
                 },
+                sources = self.ready.next() => self.wake(&sources),
                 () = sleep_until(wake) => {}
             }
         }

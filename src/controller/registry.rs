@@ -141,6 +141,11 @@ impl Registry {
         self.entries.get_mut(&id)
     }
 
+    /// The policies whose last pass failed, in no order.
+    pub fn failing(&self) -> impl Iterator<Item = (PolicyId, &Entry)> {
+        self.entries.iter().filter(|(_, entry)| entry.memory.failures > 0).map(|(id, entry)| (*id, entry))
+    }
+
     /// There is a policy of `key`.
     #[must_use]
     pub fn contains(&self, key: &PolicyKey) -> bool {

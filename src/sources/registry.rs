@@ -2,19 +2,22 @@
 //! connections share one. Must not read objects or Secrets: the `controller` puts in what it finds.
 
 mod connect;
+mod pods;
+mod ready;
 mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 pub use self::connect::{Connect, HttpConnector, Identification, LABEL, NotConnected};
+pub use self::ready::Ready;
 use self::shelf::{Client, Shelf, Slot, State};
 use super::prometheus::connection::Connection;
 use super::prometheus::{Activity, Limits};
-use super::{Ask, MetricSource, SourceKind};
+use super::{Ask, MetricSource, SourceKind, SourceRef};
 use crate::api::query::DEFAULT_SOURCE;
 use crate::api::source::{Audience, SourceKey};
 use crate::engine::{Absence, Absent, Reading};
@@ -43,6 +46,7 @@ struct Inner<K: Connect> {
     refused: mpsc::Sender<SourceKey>,
     /// Counts changes, for those who wait for one.
     changed: watch::Sender<u64>,
+    ready: Ready,
 }
 
 impl<K: Connect> Registry<K> {
@@ -55,6 +59,7 @@ impl<K: Connect> Registry<K> {
             shelf: RwLock::default(),
             refused,
             changed: watch::Sender::new(0),
+            ready: Ready::default(),
         };
         (Self { inner: Arc::new(inner) }, refusals)
     }
@@ -117,7 +122,7 @@ impl<K: Connect> Registry<K> {
             Some(client) => Ok(client),
             None => {
                 let made = self.inner.connector.connect(&connection, limits);
-                made.map(|source| Arc::new(Client { connection, limits, source }))
+                made.map(|source| Arc::new(Client { connection, limits, source, pods: OnceLock::new() }))
             }
         };
         match made {
@@ -138,18 +143,32 @@ impl<K: Connect> Registry<K> {
     }
 
     fn set_state(&self, (key, revision): (&SourceKey, u64), state: State<K::Source>) {
-        self.change(|shelf| {
+        let became_ready = self.change(|shelf| {
             // Gone or changed meanwhile: what its object no longer says is not asked.
-            if let Some(slot) = shelf.slot_mut(key).filter(|slot| slot.revision == revision) {
-                slot.state = state;
-            }
+            let Some(slot) = shelf.slot_mut(key).filter(|slot| slot.revision == revision) else { return false };
+            let is_new = match (&slot.state, &state) {
+                (State::Connected(before), State::Connected(after)) => !Arc::ptr_eq(before, after),
+                (_, after) => matches!(after, State::Connected(_)),
+            };
+            slot.state = state;
+            is_new
         });
+        if became_ready {
+            self.inner.ready.tell(key);
+        }
+    }
+
+    /// Tells which sources have become ready, or are asked through another connection.
+    #[must_use]
+    pub fn ready(&self) -> Ready {
+        self.inner.ready.clone()
     }
 
     /// There are these sources of a kind, and no others.
     pub fn retain(&self, kind: SourceKind, keys: &BTreeSet<SourceKey>) {
         self.change(|shelf| {
             for gone in shelf.keys().filter(|key| key.kind == kind && !keys.contains(key)).collect::<Vec<_>>() {
+                self.inner.ready.forget(&gone);
                 shelf.take(&gone);
             }
         });
@@ -157,6 +176,7 @@ impl<K: Connect> Registry<K> {
 
     /// The source is gone.
     pub fn remove(&self, key: &SourceKey) {
+        self.inner.ready.forget(key);
         self.change(|shelf| shelf.take(key));
     }
 
@@ -220,15 +240,14 @@ impl<K: Connect> Registry<K> {
         Some((renamed(reading, key), identification))
     }
 
-    /// What `ask` goes to.
-    fn find(&self, ask: &Ask<'_>) -> Result<Found<K::Source>, Absent> {
+    /// What a question of `namespace` for `source` goes to.
+    fn find(&self, source: &SourceRef, namespace: &str) -> Result<Found<K::Source>, Absent> {
         let shelf = self.shelf();
-        let source = &ask.query.source;
         let slot = match source.kind {
             SourceKind::Cluster => shelf.cluster.get(&source.name),
-            SourceKind::Namespaced => shelf.namespaced.get(ask.namespace).and_then(|names| names.get(&source.name)),
+            SourceKind::Namespaced => shelf.namespaced.get(namespace).and_then(|names| names.get(&source.name)),
         };
-        let key = || SourceKey::of(source, ask.namespace);
+        let key = || SourceKey::of(source, namespace);
         let absent = |absence, message: String| Err(Absent { absence, message: message.into() });
         let is_default = source.kind == SourceKind::Cluster && &*source.name == DEFAULT_SOURCE;
         let Some(slot) = slot else {
@@ -241,7 +260,7 @@ impl<K: Connect> Registry<K> {
                 _ => absent(Absence::SourceNotFound, not_found(&key(), is_default)),
             };
         };
-        if !slot.audience.admits(ask.namespace, shelf.labels.as_ref().and_then(|all| all.get(ask.namespace))) {
+        if !slot.audience.admits(namespace, shelf.labels.as_ref().and_then(|all| all.get(namespace))) {
             if matches!(slot.audience, Audience::Labels(_)) && shelf.labels.is_none() {
                 let message = format!("{} selects namespaces by labels, which are not known yet.", key());
                 return absent(Absence::SourceNotReady, message);
@@ -249,7 +268,7 @@ impl<K: Connect> Registry<K> {
             let message = format!(
                 "{} does not allow namespace {:?} to use it; its spec.allowedNamespaces would have to, or name another source under sourceRef.",
                 key(),
-                ask.namespace
+                namespace
             );
             return absent(Absence::SourceNotAllowed, message);
         }
@@ -287,7 +306,7 @@ enum Found<S> {
 
 impl<K: Connect> MetricSource for Registry<K> {
     async fn read(&self, ask: Ask<'_>) -> Reading {
-        let found = match self.find(&ask) {
+        let found = match self.find(&ask.query.source, ask.namespace) {
             Ok(Found::Flag(source)) => return source.read(ask).await,
             Ok(Found::Object(client)) => client,
             Err(absent) => return Reading::Missing(absent),

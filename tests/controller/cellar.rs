@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use flyball::clock::Clock as _;
 use flyball::sandbox::{Prometheus, SimClock};
 use flyball::sources::prometheus::connection::{Connection, Identity, Secret};
+use flyball::sources::prometheus::usage::Way;
 use flyball::sources::prometheus::{
     Activity, Limits, PrometheusSource, QueryForm, RawAnswer, Transport, TransportError,
 };
@@ -62,6 +63,10 @@ impl Connect for Cellar {
     fn connect(&self, connection: &Connection, limits: Limits) -> Result<Self::Source, NotConnected> {
         self.made.lock().unwrap().push(connection.clone());
         Ok(PrometheusSource::new(Door { cellar: self.clone(), connection: connection.clone() }, limits))
+    }
+
+    fn pod_usage(&self, connection: &Connection) -> Result<Way, NotConnected> {
+        Ok(Way::through(Door { cellar: self.clone(), connection: connection.clone() }))
     }
 
     async fn identify(&self, source: &Self::Source) -> Option<Identification> {

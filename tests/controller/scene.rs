@@ -12,6 +12,7 @@ use flyball::sandbox::{Kubernetes, Prometheus, SimClock};
 use flyball::sources::MetricSource;
 use flyball::sources::prometheus::usage::PodUsages;
 use flyball::sources::prometheus::{Limits, PrometheusSource};
+use flyball::sources::registry::Ready;
 use flyball::telemetry::Metrics;
 use flyball::telemetry::http::Health;
 use k8s_openapi::api::events::v1::Event;
@@ -39,6 +40,8 @@ pub(crate) struct Scene {
     pub(crate) health: Arc<Health>,
     /// What tells usage of pods to the next controller; nothing for `metrics.k8s.io`.
     pub(crate) pod_usages: Option<PodUsages>,
+    /// Tells controllers which sources have become ready.
+    pub(crate) ready: Ready,
     values: Mutex<BTreeMap<String, f64>>,
     running: Option<Running>,
 }
@@ -74,6 +77,7 @@ impl Scene {
             metrics: Arc::default(),
             health: Arc::default(),
             pod_usages: None,
+            ready: Ready::default(),
             values: Mutex::default(),
             running: None,
         }
@@ -99,7 +103,9 @@ impl Scene {
         let client = self.wire.client(&self.kubernetes);
         self.metrics = Arc::new(Metrics::new());
         let parts = (Clients::same(client.clone()), source, self.clock);
-        let controller = Controller::new(parts, self.metrics.clone(), settings).with_pod_usages(self.pod_usages.take());
+        let controller = Controller::new(parts, self.metrics.clone(), settings)
+            .with_pod_usages(self.pod_usages.take())
+            .with_ready(self.ready.clone());
         self.health = controller.health();
         let cancel = CancellationToken::new();
         let task = tokio::spawn(controller.run(client, cancel.clone()));

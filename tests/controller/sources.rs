@@ -10,8 +10,9 @@ use flyball::controller::Settings;
 use flyball::controller::sources::{SourceKeeper, SourceSettings};
 use flyball::sandbox::Prometheus;
 use flyball::sandbox::kubernetes::{Failure, KINDS};
-use flyball::sources::prometheus::Limits;
 use flyball::sources::prometheus::connection::Identity;
+use flyball::sources::prometheus::usage::{PodUsages, UsageQuery};
+use flyball::sources::prometheus::{Connection, Limits};
 use flyball::sources::registry::{Connect, Registry};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
@@ -22,12 +23,12 @@ use crate::cellar::{Cellar, basic};
 use crate::scene::{NAMESPACE, PERIOD, Scene, at_once_both_ways, policy, with};
 
 /// Nobody may ever read this.
-const PASSWORD: &str = "correct-horse-battery";
+pub(crate) const PASSWORD: &str = "correct-horse-battery";
 
 /// A scene with a keeper of sources in it.
-struct Yard {
-    scene: Scene,
-    cellar: Cellar,
+pub(crate) struct Yard {
+    pub(crate) scene: Scene,
+    pub(crate) cellar: Cellar,
     registry: Registry<Cellar>,
     cancel: CancellationToken,
 }
@@ -40,16 +41,17 @@ impl Drop for Yard {
 
 impl Yard {
     /// Where the flag names `flag`, if it is given.
-    async fn with_flag(flag: Option<&str>) -> Self {
+    pub(crate) async fn with_flag(flag: Option<&str>) -> Self {
         let mut scene = Scene::without_controller();
         let cellar = Cellar::new(scene.clock);
         cellar.serve("main", &scene.prometheus, Identity::Anonymous);
-        let of_flag = flag.map(|host| {
-            let url = format!("http://{host}").parse().unwrap();
-            let connection = flyball::sources::prometheus::Connection::to(url);
-            cellar.connect(&connection, Limits::default()).unwrap()
-        });
+        let flag = flag.map(|host| Connection::to(format!("http://{host}").parse().unwrap()));
+        let of_flag = flag.as_ref().map(|flag| cellar.connect(flag, Limits::default()).unwrap());
+        let way_of_flag = flag.as_ref().map(|flag| cellar.pod_usage(flag).unwrap());
         let (registry, refusals) = Registry::new(cellar.clone(), of_flag);
+        scene.ready = registry.ready();
+        let choose = registry.pod_usages(way_of_flag);
+        scene.pod_usages = Some(PodUsages::choosing(choose, UsageQuery::cpu(None), UsageQuery::memory(None)));
         let clients = Clients::same(scene.wire.client(&scene.kubernetes));
         let settings = SourceSettings { instance: "test".into(), ..SourceSettings::default() };
         let keeper = SourceKeeper::new((clients, scene.clock), (registry.clone(), refusals), settings);
@@ -74,11 +76,11 @@ impl Yard {
         self.scene.apply(with(policy, "/spec/metrics/0/prometheus/sourceRef", source));
     }
 
-    fn create(&self, object: Value) {
+    pub(crate) fn create(&self, object: Value) {
         self.scene.kubernetes.create(object).unwrap();
     }
 
-    async fn edit(&self, (kind, name): (&str, &str), change: Value) {
+    pub(crate) async fn edit(&self, (kind, name): (&str, &str), change: Value) {
         let kind = KINDS.iter().find(|known| known.kind == kind).unwrap();
         let resource = ApiResource {
             group: kind.group.into(),
@@ -128,7 +130,7 @@ impl Yard {
     }
 }
 
-fn cluster_source(name: &str, host: &str, extra: &Value) -> Value {
+pub(crate) fn cluster_source(name: &str, host: &str, extra: &Value) -> Value {
     let mut spec = json!({"url": format!("http://{host}"), "allowedNamespaces": {"from": "All"}});
     spec.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     let metadata = json!({"name": name});
@@ -142,7 +144,7 @@ fn team_source(host: &str, extra: &Value) -> Value {
     json!({"apiVersion": "flyball.dev/v1alpha1", "kind": "PrometheusSource", "metadata": metadata, "spec": spec})
 }
 
-fn secret(values: &[(&str, &str)]) -> Value {
+pub(crate) fn secret(values: &[(&str, &str)]) -> Value {
     let encode = |value: &str| base64::engine::general_purpose::STANDARD.encode(value);
     let data: BTreeMap<_, _> = values.iter().map(|(key, value)| (*key, encode(value))).collect();
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login", "namespace": NAMESPACE}, "data": data})
@@ -244,6 +246,38 @@ async fn a_secret_that_comes_later_mends_its_source() {
     yard.scene.pass(600).await;
     yard.expect_source(TEAM, ("Ready", "False", "SecretNotFound"));
     assert_eq!(yard.scene.replicas("web"), 3);
+}
+
+/// A policy that has failed for long is looked at once a minute; its source does not make it wait for that.
+#[tokio::test(start_paused = true)]
+async fn a_source_that_becomes_ready_wakes_who_waits_for_it() {
+    let yard = Yard::new().await;
+    yard.cellar.demand("main", basic("flyball", PASSWORD));
+    yard.create(team_source("main", &login()));
+    // Those that wait for another source, and those that do well, are left alone.
+    yard.create(cluster_source("main", "nowhere", &json!({})));
+    yard.policy("web", reference(TEAM));
+    yard.policy("api", reference(MAIN));
+    for (round, replicas) in [(1, 3), (2, 5), (3, 2)] {
+        yard.scene.pass(600).await;
+        yard.scene.set("web", f64::from(replicas) * 100.0);
+        let passes = |yard: &Yard| yard.scene.gauge("flyball_syncs_total").unwrap_or_default();
+        yard.create(secret(&[("username", "flyball"), ("password", PASSWORD)]));
+        let mut seconds = 0;
+        let before = loop {
+            let before = passes(&yard);
+            yard.scene.pass(1).await;
+            seconds += 1;
+            if yard.source_status(TEAM.0, TEAM.1)["conditions"][0]["reason"] == "Connected" {
+                break before;
+            }
+            assert!(seconds <= 31, "round {round}: the Secret is read each 30 s");
+        };
+        yard.scene.pass(1).await;
+        assert_eq!(yard.scene.replicas("web"), i64::from(replicas), "round {round}: it did not wait for its turn");
+        assert!(passes(&yard) - before <= 3.0, "round {round}: woken once");
+        yard.scene.kubernetes.delete(&secret(&[])).unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -406,6 +440,9 @@ async fn no_credential_is_ever_written() {
         .with_writer(move || writer.clone())
         .with_ansi(false)
         .finish();
+    // While there is a single subscriber, tracing asks only the thread that meets a log line first whether it is wanted, and remembers its
+    // answer for all; the scenarios beside this one want none.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let _guard = tracing::subscriber::set_default(subscriber);
     let yard = Yard::new().await;
     yard.cellar.demand("main", basic("flyball", PASSWORD));

@@ -58,21 +58,7 @@ impl Measured {
 
     /// A Deployment of so many pods, as old as time, whose containers request 100m and use so much.
     fn deploy(&self, name: &str, pods: usize, millicores: f64) {
-        self.scene.deploy(name, i32::try_from(pods).unwrap());
-        for index in 0..pods {
-            let pod = json!({
-                "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": format!("{name}-{index}"), "namespace": NAMESPACE, "labels": {"app": name}},
-                "spec": {"containers": [
-                    {"name": "main", "resources": {"requests": {"cpu": "100m", "memory": "100Mi"}}},
-                    {"name": "log", "resources": {"requests": {"cpu": "100m", "memory": "100Mi"}}},
-                ]},
-            });
-            self.scene.kubernetes.create(pod.clone()).unwrap();
-            let ready = json!([{"type": "Ready", "status": "True", "lastTransitionTime": "2020-01-01T00:00:10Z"}]);
-            let status = json!({"phase": "Running", "startTime": "2020-01-01T00:00:00Z", "conditions": ready});
-            self.scene.kubernetes.set_status(&pod, status).unwrap();
-        }
+        deploy_pods(&self.scene, name, pods);
         self.use_up((name, 0..pods), millicores);
     }
 
@@ -118,12 +104,31 @@ impl Measured {
     }
 }
 
+/// A Deployment of so many pods, as old as time, whose two containers request 100m and 100Mi each.
+pub(crate) fn deploy_pods(scene: &Scene, name: &str, pods: usize) {
+    scene.deploy(name, i32::try_from(pods).unwrap());
+    for index in 0..pods {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": format!("{name}-{index}"), "namespace": NAMESPACE, "labels": {"app": name}},
+            "spec": {"containers": [
+                {"name": "main", "resources": {"requests": {"cpu": "100m", "memory": "100Mi"}}},
+                {"name": "log", "resources": {"requests": {"cpu": "100m", "memory": "100Mi"}}},
+            ]},
+        });
+        scene.kubernetes.create(pod.clone()).unwrap();
+        let ready = json!([{"type": "Ready", "status": "True", "lastTransitionTime": "2020-01-01T00:00:10Z"}]);
+        let status = json!({"phase": "Running", "startTime": "2020-01-01T00:00:00Z", "conditions": ready});
+        scene.kubernetes.set_status(&pod, status).unwrap();
+    }
+}
+
 /// A policy with this metric alone, which moves at once both ways.
-fn policy_by(name: &str, metric: &Value) -> Value {
+pub(crate) fn policy_by(name: &str, metric: &Value) -> Value {
     at_once_both_ways(with(policy(name), "/spec/metrics", json!([metric])))
 }
 
-fn at_half(resource: &str) -> Value {
+pub(crate) fn at_half(resource: &str) -> Value {
     let target = json!({"type": "Utilization", "averageUtilization": 50});
     json!({"type": "Resource", "resource": {"name": resource, "target": target}})
 }

@@ -15,13 +15,13 @@ use crate::control_plane::{
 };
 use crate::support::{apply, eventually, succeed};
 
-const OPTIONS: Options = Options { controllers: Controllers::Workloads };
+pub(crate) const OPTIONS: Options = Options { controllers: Controllers::Workloads };
 /// How often Prometheus looks at the exporter.
-const SCRAPE_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const SCRAPE_INTERVAL: Duration = Duration::from_millis(500);
 /// How long nothing may happen before a test believes that nothing will: several polling periods of 1 s.
-const QUIET: Duration = Duration::from_secs(6);
+pub(crate) const QUIET: Duration = Duration::from_secs(6);
 /// What the policies of these tests ask for; the target is 10 a replica.
-const SERIES: &str = r#"queue_depth{queue="orders"}"#;
+pub(crate) const SERIES: &str = r#"queue_depth{queue="orders"}"#;
 
 /// All trials of this file.
 pub(crate) fn trials() -> Vec<Trial> {
@@ -136,7 +136,7 @@ impl World {
 }
 
 /// Reacts at once in both directions, so that a test need not wait for a window.
-fn policy() -> Value {
+pub(crate) fn policy() -> Value {
     json!({
         "apiVersion": "flyball.dev/v1alpha1",
         "kind": "ScalingPolicy",

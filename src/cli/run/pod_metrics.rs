@@ -1,12 +1,10 @@
 //! Arguments of `flyball run` about where usage of pods comes from, and what they make.
 
-use std::fmt::Display;
-
 use clap::{Args, ValueEnum};
 
 use crate::cli::UsageError;
-use crate::sources::prometheus::usage::{self, Nowhere, PodUsages, UsageQuery};
-use crate::sources::prometheus::{Limits, Transport};
+use crate::engine::Absent;
+use crate::sources::prometheus::usage::{PodUsages, UsageQuery, Way};
 
 /// Where metrics of type Resource and `ContainerResource` come from.
 #[derive(Debug, Clone, Args)]
@@ -33,12 +31,11 @@ enum PodMetricsFrom {
 }
 
 impl PodMetricsArgs {
-    /// What tells usage of pods in `namespace` or in all; `None` for `metrics.k8s.io`. `transport` makes the way to the Prometheus, if
-    /// one was named.
-    pub(super) fn usages<T: Transport, E: Display>(
+    /// What tells usage of pods in `namespace` or in all; `None` for `metrics.k8s.io`. `choose` knows the way to the Prometheus.
+    pub(super) fn usages(
         self,
         namespace: Option<&str>,
-        transport: impl FnOnce(Limits) -> Result<Option<T>, E>,
+        choose: impl Fn(&str) -> Result<Way, Absent> + Send + Sync + 'static,
     ) -> Result<Option<PodUsages>, UsageError> {
         let Self { pod_metrics_from, pod_cpu_query, pod_memory_query } = self;
         let given = [("--pod-cpu-query", &pod_cpu_query), ("--pod-memory-query", &pod_memory_query)];
@@ -59,11 +56,7 @@ impl PodMetricsArgs {
         let query = |own: Option<String>, default: UsageQuery| own.map_or(default, |own| UsageQuery::new(&own));
         let cpu = query(pod_cpu_query, UsageQuery::cpu(namespace));
         let memory = query(pod_memory_query, UsageQuery::memory(namespace));
-        let transport = transport(usage::limits()).map_err(|error| UsageError(error.to_string()))?;
-        Ok(Some(match transport {
-            Some(transport) => PodUsages::new(transport, cpu, memory),
-            None => PodUsages::new(Nowhere, cpu, memory),
-        }))
+        Ok(Some(PodUsages::choosing(choose, cpu, memory)))
     }
 }
 
@@ -85,7 +78,7 @@ mod tests {
             Ok(line) => line.args,
             Err(error) => return error.to_string(),
         };
-        match args.usages(Some("shop"), |_| Ok::<_, UsageError>(Some(Nowhere))) {
+        match args.usages(Some("shop"), |_| unreachable!("nothing is asked")) {
             Ok(usages) => usages.map_or_else(|| "metrics-api".to_owned(), |usages| format!("{usages:?}")),
             Err(error) => error.to_string(),
         }

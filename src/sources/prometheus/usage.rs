@@ -2,26 +2,27 @@
 //! Owns the sharing, the deadline and the limits of these two queries; must not decide anything, and never fails: whatever goes wrong
 //! is a reading that says what.
 //!
-//! `query` says what is asked, `index` takes the answer apart once, `reading` looks up a workload's pods in it.
+//! `query` says what is asked, `way` carries it, `index` takes the answer apart once, `reading` looks up a workload's pods in it.
 
 mod index;
 mod query;
 mod reading;
+mod way;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use self::index::UsageIndex;
 pub use self::query::{DEFAULT_CPU, DEFAULT_MEMORY, LABELS, UsageQuery};
 use self::reading::Told;
+pub use self::way::Way;
 use super::decode::DecodeError;
 use super::read::{refusal, why_partial};
-use super::{DEFAULT_CONNECT_TIMEOUT, Limits, QueryForm, RawAnswer, Transport, TransportError};
+use super::{DEFAULT_CONNECT_TIMEOUT, Limits, QueryForm, Transport, TransportError};
 use crate::api::query::PodUsage;
 use crate::engine::{Absence, Absent, Pod, Reading, Timestamp};
 
@@ -51,27 +52,15 @@ pub const fn limits() -> Limits {
     }
 }
 
-/// Asks one query; the way to a Prometheus, whatever it is made of.
-type Ask = dyn Fn(QueryForm) -> BoxFuture<'static, Result<RawAnswer, TransportError>> + Send + Sync;
-
-/// Stands where no Prometheus was named: every question is answered with what to do about it.
-#[derive(Debug, Clone, Copy)]
-pub struct Nowhere;
-
-impl Transport for Nowhere {
-    async fn post(&self, _: QueryForm) -> Result<RawAnswer, TransportError> {
-        let cause = "usage of pods is asked at --prometheus-url, which is not given; give it, or run Flyball with \
-                     --pod-metrics-from metrics-api";
-        Err(TransportError::Unreachable { host: "any Prometheus".to_owned(), cause: cause.to_owned() })
-    }
-}
+/// Chooses the way to the usage of a namespace's pods, or says why there is none.
+type Choose = dyn Fn(&str) -> Result<Way, Absent> + Send + Sync;
 
 /// What an answer was found to say, for all who share it.
 type Shared = watch::Receiver<Option<Arc<Result<Told, Absent>>>>;
 
-/// The usage of pods as one Prometheus tells it.
+/// The usage of pods as a Prometheus tells it.
 pub struct PodUsages {
-    ask: Arc<Ask>,
+    choose: Box<Choose>,
     cpu: Resource,
     memory: Resource,
 }
@@ -95,6 +84,7 @@ struct Subject {
 #[derive(Clone)]
 struct Flight {
     since: Instant,
+    way: Way,
     told: Shared,
 }
 
@@ -108,14 +98,19 @@ impl fmt::Debug for PodUsages {
 impl PodUsages {
     /// Asks these queries through `transport`, which should have [`limits`].
     pub fn new(transport: impl Transport, cpu: UsageQuery, memory: UsageQuery) -> Self {
-        let transport = Arc::new(transport);
-        let ask = move |form| -> BoxFuture<'static, Result<RawAnswer, TransportError>> {
-            let transport = Arc::clone(&transport);
-            Box::pin(async move { transport.post(form).await })
-        };
+        let way = Way::through(transport);
+        Self::choosing(move |_| Ok(way.clone()), cpu, memory)
+    }
+
+    /// Asks these queries on the way that `choose` names for a namespace, looked up each time. All on one way share their answers.
+    pub fn choosing(
+        choose: impl Fn(&str) -> Result<Way, Absent> + Send + Sync + 'static,
+        cpu: UsageQuery,
+        memory: UsageQuery,
+    ) -> Self {
         let resource = |query, subject| Resource { query, subject, flight: Mutex::default() };
         Self {
-            ask: Arc::new(ask),
+            choose: Box::new(choose),
             cpu: resource(cpu, Subject { resource: "cpu", flag: "--pod-cpu-query" }),
             memory: resource(memory, Subject { resource: "memory", flag: "--pod-memory-query" }),
         }
@@ -129,7 +124,11 @@ impl PodUsages {
             "memory" => &self.memory,
             _ => return None,
         };
-        let mut told = self.flight(resource, now);
+        let way = match (self.choose)(pods.0) {
+            Ok(way) => way,
+            Err(absent) => return Some(Reading::Missing(resource.subject.absent(absent.absence, &absent.message))),
+        };
+        let mut told = resource.flight(way, now);
         let answer = told.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
         Some(match answer.as_deref() {
             Some(Ok(told)) => told.reading(usage, pods, now),
@@ -141,19 +140,21 @@ impl PodUsages {
             }
         })
     }
+}
 
-    /// The answer that is on its way or still young, or else a new one.
-    fn flight(&self, resource: &Resource, now: Timestamp) -> Shared {
-        let mut flight = resource.flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flight.as_ref().filter(|flight| flight.serves()) {
+impl Resource {
+    /// The answer that is on `way` or still young, or else a new one.
+    fn flight(&self, way: Way, now: Timestamp) -> Shared {
+        let mut flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flight.as_ref().filter(|flight| flight.way.is(&way) && flight.serves()) {
             return flight.told.clone();
         }
         let (teller, told) = watch::channel(None);
-        *flight = Some(Flight { since: Instant::now(), told: told.clone() });
+        *flight = Some(Flight { since: Instant::now(), way: way.clone(), told: told.clone() });
         // A task of its own: whoever asked first may be given up while others wait.
-        let (ask, question) = (Arc::clone(&self.ask), (resource.query.clone(), resource.subject));
+        let question = (self.query.clone(), self.subject);
         tokio::spawn(async move {
-            let answer = tell(&*ask, question, now).await;
+            let answer = tell(&way, question, now).await;
             teller.send_replace(Some(Arc::new(answer)));
         });
         told
@@ -169,12 +170,12 @@ impl Flight {
 }
 
 /// Asks, and takes the answer apart.
-async fn tell(ask: &Ask, (query, subject): (UsageQuery, Subject), now: Timestamp) -> Result<Told, Absent> {
+async fn tell(way: &Way, (query, subject): (UsageQuery, Subject), now: Timestamp) -> Result<Told, Absent> {
     let form = QueryForm { promql: query.promql, time: now, timeout: DEADLINE };
-    let raw = match timeout_at(Instant::now() + DEADLINE, ask(form)).await {
+    let raw = match timeout_at(Instant::now() + DEADLINE, way.ask(form)).await {
         Ok(Ok(raw)) => raw,
         Ok(Err(TransportError::TooLarge { .. })) => return Err(subject.too_much(Absence::TooLarge)),
-        Ok(Err(error)) => return Err(subject.absent(error.absence(), &error.to_string())),
+        Ok(Err(error)) => return Err(subject.absent(error.absence(), &way.blame(&error))),
         Err(_) => {
             let message = format!("Prometheus did not answer in full within {DEADLINE:?}.");
             return Err(subject.absent(Absence::Timeout, &message));

@@ -1,12 +1,13 @@
 //! Where the registry keeps its sources: by kind, namespace and name. Values only.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::api::query::SourceKind;
 use crate::api::source::{Audience, SourceKey};
 use crate::sources::prometheus::Limits;
 use crate::sources::prometheus::connection::Connection;
+use crate::sources::prometheus::usage::Way;
 
 /// The sources by their names.
 pub(super) struct Shelf<S> {
@@ -43,6 +44,8 @@ pub(super) struct Client<S> {
     pub(super) connection: Connection,
     pub(super) limits: Limits,
     pub(super) source: S,
+    /// The way for usage of pods, once it was asked for; or why there is none.
+    pub(super) pods: OnceLock<Result<Way, String>>,
 }
 
 impl<S> Shelf<S> {

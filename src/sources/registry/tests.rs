@@ -2,7 +2,9 @@ use url::Url;
 
 use super::*;
 use crate::engine::Timestamp;
-use crate::sources::{MetricQuery, SeriesRule, SourceRef};
+use crate::sources::prometheus::usage::Way;
+use crate::sources::prometheus::{QueryForm, RawAnswer, Transport, TransportError};
+use crate::sources::{MetricQuery, SeriesRule};
 
 /// Every client answers with the same reading.
 struct Same(Reading);
@@ -15,6 +17,15 @@ impl MetricSource for Parrot {
     }
 }
 
+/// Lets nobody in.
+struct Shut;
+
+impl Transport for Shut {
+    async fn post(&self, _: QueryForm) -> Result<RawAnswer, TransportError> {
+        Ok(RawAnswer::new(401, "Unauthorized"))
+    }
+}
+
 impl Connect for Same {
     type Source = Parrot;
 
@@ -23,6 +34,10 @@ impl Connect for Same {
             return Err(NotConnected { reason: "InvalidUrl", message: "no".to_owned(), stalled: true });
         }
         Ok(Parrot(self.0.clone()))
+    }
+
+    fn pod_usage(&self, _connection: &Connection) -> Result<Way, NotConnected> {
+        Ok(Way::through(Shut))
     }
 
     async fn identify(&self, _source: &Parrot) -> Option<Identification> {
@@ -157,4 +172,43 @@ async fn settling_waits_for_lists_secrets_and_labels_and_not_for_ever() {
     settled.await.unwrap();
     assert_eq!(&*ask(&registry, SourceKind::Cluster, "shop").await.message, "ClusterPrometheusSource \"team\": no");
     assert_eq!(ask(&registry, SourceKind::Cluster, "depot").await.absence, Absence::SourceNotAllowed);
+}
+
+#[tokio::test]
+async fn usage_of_pods_goes_to_the_default_and_else_to_the_flag() {
+    let (registry, mut refusals) = registry(Absence::Empty, "nothing");
+    let flag = Way::through(Shut);
+    let absence = |registry: &Registry<Same>, namespace: &str, flag: Option<&Way>| {
+        registry.pod_usage(namespace, flag).map(|way| way.is(flag.unwrap_or(&way))).map_err(|absent| absent.absence)
+    };
+    assert_eq!(absence(&registry, "shop", Some(&flag)), Err(Absence::SourceNotReady), "an object may yet be to come");
+    registry.set_listed(SourceKind::Cluster);
+    let absent = registry.pod_usage("shop", None).unwrap_err();
+    assert_eq!(absent.absence, Absence::SourceNotFound);
+    assert!(absent.message.contains("or run Flyball with --pod-metrics-from metrics-api"), "{absent:?}");
+
+    let key = SourceKey::of(&SourceRef::default(), "");
+    registry.admit(&key, 1, Audience::Names(["shop".to_owned()].into()));
+    assert_eq!(absence(&registry, "shop", Some(&flag)), Err(Absence::SourceNotReady), "the flag does not stand in");
+    registry.connect((&key, 1), to("/a"), Limits::default()).unwrap();
+    assert_eq!(absence(&registry, "depot", Some(&flag)), Err(Absence::SourceNotAllowed));
+    assert_eq!(absence(&registry, "shop", Some(&flag)), Ok(false), "the object's");
+    let way = registry.pod_usage("shop", None).unwrap();
+    assert!(way.is(&registry.pod_usage("shop", None).unwrap()), "one client, one way");
+    registry.connect((&key, 1), to("/b"), Limits::default()).unwrap();
+    let next = registry.pod_usage("shop", None).unwrap();
+    assert!(!way.is(&next), "another connection, another way");
+    let (promql, time) = ("up".into(), Timestamp::default());
+    let form = crate::sources::prometheus::QueryForm { promql, time, timeout: Duration::from_secs(1) };
+    next.ask(form).await.unwrap();
+    assert_eq!(refusals.try_recv(), Ok(key), "a refusal is told");
+}
+
+#[tokio::test]
+async fn usage_of_pods_is_asked_at_the_flag_where_there_is_no_object() {
+    let flag = Way::through(Shut);
+    let fallback = Parrot(Reading::missing(Absence::Empty, "nothing"));
+    let (registry, _refusals) = Registry::new(Same(Reading::missing(Absence::Empty, "nothing")), Some(fallback));
+    registry.set_listed(SourceKind::Cluster);
+    assert!(registry.pod_usage("shop", Some(&flag)).unwrap().is(&flag));
 }

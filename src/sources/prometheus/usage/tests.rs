@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::engine::{Container, Phase, PodResources};
+use crate::sources::prometheus::RawAnswer;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -241,11 +242,47 @@ async fn all_who_ask_within_a_while_share_one_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_prometheus_the_mend_is_told() {
-    let usages = PodUsages::new(Nowhere, UsageQuery::cpu(None), UsageQuery::memory(None));
-    let reading = usages.read(&cpu(None), ("shop", &[]), NOW).await.unwrap();
-    let message = &reading.absent().unwrap().message;
-    assert!(message.contains("give it, or run Flyball with --pod-metrics-from metrics-api"), "{message}");
+async fn another_way_has_answers_of_its_own_and_no_way_is_an_absence() {
+    let [first, second] = ["1", "2"].map(|value| Canned::new(body(&[("shop", "web-0", "app", value, 0)])));
+    let ways = Arc::new(Mutex::new(Ok(Way::through(first.clone()))));
+    let chosen = Arc::clone(&ways);
+    let choose = move |_: &str| chosen.lock().unwrap().clone();
+    let usages = PodUsages::choosing(choose, UsageQuery::cpu(None), UsageQuery::memory(None));
+    let (usage, pods) = (cpu(None), [pod("web-0", &["app"])]);
+    let ask = || async { usages.read(&usage, ("shop", &pods), NOW).await.unwrap() };
+    assert_eq!(shown(&ask().await), "web-0=1000");
+    *ways.lock().unwrap() = Ok(Way::through(second.clone()));
+    assert_eq!(shown(&ask().await), "web-0=2000", "what the first said counts no more, however young");
+    *ways.lock().unwrap() = Err(Absent { absence: Absence::SourceNotReady, message: "no Secret".into() });
+    let reading = ask().await;
+    assert_eq!(shown(&reading), "SourceNotReady");
+    assert_eq!(&*reading.absent().unwrap().message, "asked for the cpu of pods (--pod-cpu-query): no Secret");
+    assert_eq!((first.asked(), second.asked()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_name_the_owner_who_hears_of_refusals() {
+    let refusals = Arc::new(AtomicUsize::new(0));
+    let canned = Canned::new("");
+    let counted = Arc::clone(&refusals);
+    let way = Way::through(canned.clone()).of("Source x", move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let choose = move |_: &str| Ok(way.clone());
+    let usages = PodUsages::choosing(choose, UsageQuery::cpu(None), UsageQuery::memory(None));
+    let unreachable = TransportError::Unreachable { host: "a:1".to_owned(), cause: "refused".to_owned() };
+    let cause = "no file".to_owned();
+    let credentials = TransportError::Credentials { label: "x".into(), cause };
+    for (answer, refused) in
+        [(Err(unreachable), 0), (Ok(raw(503, "")), 0), (Ok(raw(401, "")), 1), (Err(credentials), 2)]
+    {
+        canned.then(answer.clone());
+        let reading = usages.read(&cpu(None), ("shop", &[]), NOW).await.unwrap();
+        let message = &reading.absent().unwrap().message;
+        assert!(answer.is_ok() || message.contains("Source x: "), "{message}");
+        assert_eq!(refusals.load(Ordering::Relaxed), refused, "{message}");
+        tokio::time::sleep(SHARED_FOR).await;
+    }
 }
 
 /// Whoever panics on the way harms nobody else.
