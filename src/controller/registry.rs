@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kube::ResourceExt;
 
 use super::claims::{Claim, Claims};
-use super::schedule::PolicyId;
+use super::schedule::{PolicyId, phase};
 use crate::api::publish;
+use crate::api::query::{MetricQuery, MetricRequest};
 use crate::api::spec::{DEFAULT_POLLING_PERIOD_SECONDS, PAUSED_ANNOTATION, PAUSED_REPLICAS_ANNOTATION};
 use crate::api::{self, InvalidSpec, Resolved, ScalingPolicy, ScalingPolicyStatus};
 use crate::cluster::SeenScale;
 use crate::cluster::rivals::WorkloadKey;
 use crate::engine::recollection::patience_millis;
 use crate::engine::{Mode, Policy, Rescale, Standing, State, Timestamp};
+use crate::sources::prometheus::sharing::Asking;
 use crate::telemetry::PolicyKey;
 
 /// One policy as a pass sees it: shared, never changed in place.
@@ -32,6 +34,8 @@ pub struct Subject {
     pub resolved: Result<Resolved, InvalidSpec>,
     /// The resolved policy again, for reports that outlive this subject.
     pub policy: Option<Arc<Policy>>,
+    /// For each Prometheus metric its name, and a word that is the same wherever a request is shared.
+    pub requests: Arc<[(Arc<str>, String)]>,
     /// The object has changed or is gone since. Set by the loop alone.
     superseded: AtomicBool,
 }
@@ -233,12 +237,32 @@ impl Registry {
     }
 }
 
+/// The words of the requests that a policy's metrics are asked in.
+fn requests(key: &PolicyKey, (resolved, uid): (&Resolved, &str)) -> Arc<[(Arc<str>, String)]> {
+    let period_millis = u64::try_from(resolved.polling_period_seconds).unwrap_or(1) * 1000;
+    let (namespace, policy): (Arc<str>, Arc<str>) = (key.namespace.as_str().into(), key.name.as_str().into());
+    let word = |query: &MetricQuery| {
+        let rhythm = (period_millis, phase(uid, period_millis));
+        Asking { namespace: namespace.clone(), policy: policy.clone(), query: query.clone(), rhythm }.request_word()
+    };
+    let metrics = resolved.policy.metrics.iter().zip(&resolved.requests);
+    metrics
+        .filter_map(|(metric, request)| match request {
+            MetricRequest::Prometheus(query) => Some((metric.name.clone(), word(query))),
+            _ => None,
+        })
+        .collect()
+}
+
 impl Subject {
     fn new(key: PolicyKey, object: &ScalingPolicy) -> Self {
         let resolved = api::resolve(object);
+        let uid = object.uid().unwrap_or_default();
+        let requests = resolved.as_ref().map(|resolved| requests(&key, (resolved, &uid))).unwrap_or_default();
         Self {
             key,
-            uid: object.uid().unwrap_or_default(),
+            uid,
+            requests,
             generation: object.metadata.generation.unwrap_or(0),
             created: created(object),
             policy: resolved.as_ref().ok().map(|resolved| Arc::new(resolved.policy.clone())),

@@ -118,6 +118,7 @@ fn publish_report<M: MetricSource, C: Clock>(
             status,
             ready_replicas: acted.seen.replicas.ready,
             last_scale,
+            requests: subject.requests.clone(),
         };
         context.metrics.policies.publish(&subject.key, Arc::new(report));
     }

@@ -36,6 +36,8 @@ pub struct PolicyReport {
     pub ready_replicas: Option<i32>,
     /// The last change of size, if there was one.
     pub last_scale: Option<Timestamp>,
+    /// For each Prometheus metric its name, and a word that is the same wherever a request is shared.
+    pub requests: Arc<[(Arc<str>, String)]>,
 }
 
 /// The reports of all policies. Written at the end of each pass, read by scrapes and by the demo's screen.
@@ -125,6 +127,16 @@ impl Collector for PolicyReports {
         });
         encode_gauge(&mut encoder, ("policy_info", "The workload of a policy, always 1"), info)?;
         encode_metrics(&mut encoder, &reports)?;
+        let requests = reports.iter().flat_map(|(key, report)| {
+            let row = |(metric, word): &'_ (Arc<str>, String)| (metric.clone(), word.clone());
+            report.requests.iter().map(row).map(move |(metric, word)| (key, metric, word)).collect::<Vec<_>>()
+        });
+        let requests: Vec<_> = requests.collect();
+        let rows = requests.iter().map(|(key, metric, word)| {
+            ([key.labels().as_slice(), &[("metric", &**metric), ("request", word.as_str())]].concat(), 1.0)
+        });
+        let help = "Always 1; metrics with the same `request` are asked in one request, up to its limits";
+        encode_gauge(&mut encoder, ("metric_request", help), rows)?;
         let limited =
             reports.iter().filter_map(|(key, report)| Some((key, report.trace.limit?))).flat_map(|(key, limit)| {
                 LIMITS.map(|reason| {

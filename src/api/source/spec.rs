@@ -1,5 +1,6 @@
 //! What both kinds of source say of a Prometheus: address, identity, limits.
 #![allow(unreachable_pub)] // KubeSchema copies each struct into a function body, where `pub` reaches nobody
+#![allow(rustdoc::bare_urls)] // these comments are the descriptions that `kubectl explain` prints
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 //! instant. For people to read. Pure: asks nobody, and knows nothing of what the desk learned from requests that failed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -90,6 +91,21 @@ fn members_with<'a>(own: &Template, templates: &'a [Template]) -> Vec<&'a str> {
 }
 
 impl Asking {
+    /// A word that is the same for all questions which share a request, unless there are so many that they are split: for a metric's
+    /// label. The same in every process of one build.
+    #[must_use]
+    pub fn request_word(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        let MetricQuery { source, promql, .. } = &self.query;
+        let namespace = (source.kind == SourceKind::Namespaced).then_some(&self.namespace);
+        (source.kind, namespace, &source.name, self.rhythm).hash(&mut hasher);
+        match Template::of(promql) {
+            Ok(template) => template.shape().as_str().hash(&mut hasher),
+            Err(_) => promql.hash(&mut hasher),
+        }
+        format!("{:016x}", hasher.finish())
+    }
+
     /// Whether both are asked of one source at the same instants.
     fn meets(&self, other: &Self) -> bool {
         let (own, its) = (&self.query.source, &other.query.source);
@@ -129,6 +145,27 @@ mod tests {
     fn of_source(asking: Asking, kind: SourceKind, name: &str) -> Asking {
         let source = SourceRef { kind, name: name.into() };
         Asking { query: MetricQuery { source, ..asking.query }, ..asking }
+    }
+
+    #[test]
+    fn questions_of_one_request_have_one_word() {
+        let rate = |app: &str| format!("sum(rate(requests_total{{app=\"{app}\"}}[2m]))");
+        let own = asking("shop/web", &rate("web"));
+        let word = own.request_word();
+        assert_eq!(word.len(), 16, "{word}");
+        assert_eq!(asking("bank/pay", &rate("pay")).request_word(), word, "one shape");
+        for other in [
+            asking("shop/web", "sum(rate(errors_total{app=\"web\"}[2m]))"),
+            Asking { rhythm: (15_000, 4_500), ..own.clone() },
+            of_source(own.clone(), SourceKind::Cluster, "other"),
+            of_source(own.clone(), SourceKind::Namespaced, "default"),
+            asking("shop/web", "vector(1) or up"),
+        ] {
+            assert_ne!(other.request_word(), word, "{other:?}");
+        }
+        let team = |policy| of_source(asking(policy, &rate("web")), SourceKind::Namespaced, "team").request_word();
+        assert_ne!(team("shop/web"), team("bank/web"), "namesakes of two namespaces are two sources");
+        assert_eq!(asking("a/b", "vector(1) or up").request_word(), asking("c/d", "vector(1) or up").request_word());
     }
 
     /// Who asks the same, who is in the same request.

@@ -58,6 +58,7 @@ fn report(policy: Policy, readings: Vec<Reading>) -> Arc<PolicyReport> {
         status: Arc::new(status),
         ready_replicas: Some(3),
         last_scale: Some(NOW),
+        requests: [("load".into(), "00c0ffee00c0ffee".to_owned())].into(),
     })
 }
 
@@ -96,6 +97,7 @@ fn every_stage_of_a_decision_has_its_gauge() {
         "flyball_dry_run{namespace=\"shop\",name=\"web\"} 0.0",
         "flyball_last_decision_timestamp_seconds{namespace=\"shop\",name=\"web\"} 1767225600.0",
         "flyball_last_scale_timestamp_seconds{namespace=\"shop\",name=\"web\"} 1767225600.0",
+        "flyball_metric_request{namespace=\"shop\",name=\"web\",metric=\"load\",request=\"00c0ffee00c0ffee\"} 1.0",
         "flyball_policy_info{namespace=\"shop\",name=\"web\",target_kind=\"Deployment\",target_name=\"web\"} 1.0",
         "flyball_condition{namespace=\"shop\",name=\"web\",type=\"Ready\",status=\"True\"} 1.0",
     ] {
